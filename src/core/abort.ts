@@ -1,0 +1,59 @@
+import type { Clock } from './clock.ts';
+
+/** Runs `work` with a signal that aborts when `parent` does or after `ms`; the timer is gone when work ends. */
+export async function withDeadline<T>(
+  clock: Clock,
+  ms: number,
+  parent: AbortSignal | undefined,
+  reason: () => Error,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const timer = new AbortController();
+  const finished = new AbortController();
+  const signal = parent ? AbortSignal.any([parent, timer.signal]) : timer.signal;
+  clock.sleep(ms, finished.signal).then(
+    () => timer.abort(reason()),
+    () => {},
+  );
+  try {
+    return await abortable(work(signal), signal);
+  } finally {
+    finished.abort();
+  }
+}
+
+/**
+ * Settles like `promise`, or rejects with `signal.reason` as soon as the signal aborts.
+ * The work behind the promise goes on: hand it the same signal so that it ends too.
+ */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => {});
+  signal.throwIfAborted();
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** A promise with its two ends in hand (Node 20 lacks `Promise.withResolvers`). */
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(reason: unknown): void;
+}
+
+export function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => {};
+  let reject: (reason: unknown) => void = () => {};
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,284 @@
+import type { Digest } from '../core/digest.ts';
+import type { NodeId, RequestId, SessionId, StoreId, Token } from '../core/ids.ts';
+
+/** What a lock is asked for. All types of one resource share one queue. */
+export type OperationType = 'pull' | 'update' | 'delete';
+
+/**
+ * Whom a failure concerns. `node`: disk, cancelled, access, network: the next in the queue tries.
+ * `content`: the blob is unknown to the registry or its bytes are wrong: every waiter gets the error.
+ */
+export type FailureClass = 'node' | 'content';
+
+/** Where a holder is told to read. Peers join this union when nodes serve layers. */
+export type Source = { readonly kind: 'registry' };
+
+/** Who asks, for what. With `sessionId` the session is the identity; without, `nodeId` is (older clients). */
+export interface ResourceRequest {
+  readonly type: OperationType;
+  readonly resourceId: Digest;
+  readonly nodeId: NodeId;
+  readonly sessionId?: SessionId;
+}
+
+export interface AcquireRequest extends ResourceRequest {
+  /** The same id asks the same question again: it never enqueues twice. */
+  readonly requestId?: RequestId;
+  /** Ignores the record of an earlier completion; never takes a lock from its holder. */
+  readonly force?: boolean;
+  /** The place (1 is next) held before the server restarted; honoured only while the server recovers. */
+  readonly position?: number;
+}
+
+export interface HolderView {
+  readonly nodeId: NodeId;
+  readonly sessionId?: SessionId;
+}
+
+export type AcquireReply =
+  | { readonly kind: 'granted'; readonly token: Token; readonly ttlMs: number; readonly source: Source }
+  /** The operation succeeded already (or, for a waiting delete, need not run). */
+  | { readonly kind: 'skip'; readonly by?: HolderView }
+  /** `position` counts from 1, the next in line. `holder` is absent while the server recovers. */
+  | { readonly kind: 'queued'; readonly position: number; readonly holder?: HolderView }
+  /** Nothing was enqueued. `reason` says whether the content, a limit, or the no-queue mode refused. */
+  | { readonly kind: 'refused'; readonly reason: 'content' | 'limit' | 'taken'; readonly message: string };
+
+export type Outcome =
+  | { readonly success: true }
+  | { readonly success: false; readonly error: string; readonly class: FailureClass };
+
+export interface ReleaseRequest extends ResourceRequest {
+  readonly token?: Token;
+  readonly outcome: Outcome;
+}
+
+export interface DeclineRequest extends ResourceRequest {
+  readonly token?: Token;
+}
+
+export type ReleaseReply =
+  | { readonly kind: 'released' }
+  /** The token was superseded, or the same release came with another outcome. Nothing changed. */
+  | { readonly kind: 'conflict'; readonly message: string }
+  /** Whoever asks holds nothing here. Nothing changed. */
+  | { readonly kind: 'not-holder'; readonly message: string };
+
+export interface OpenSession {
+  /** Given by a client that re-opens its session after the server lost it; absent on first contact. */
+  readonly sessionId?: SessionId;
+  readonly nodeId: NodeId;
+  /** Where this node serves layers, when it does. */
+  readonly url?: string;
+  /** Absent: the domain `default`. */
+  readonly storeId?: StoreId;
+  readonly zone?: string;
+}
+
+export interface SessionInfo {
+  readonly sessionId: SessionId;
+  /** Milliseconds without a heartbeat after which the session is lost. */
+  readonly ttlMs: number;
+  /** Milliseconds between heartbeats that the server asks for. */
+  readonly heartbeatMs: number;
+  /** Milliseconds a grant waits to be claimed. */
+  readonly claimMs: number;
+}
+
+export interface HeldProgress {
+  readonly type: OperationType;
+  readonly resourceId: Digest;
+  readonly token: Token;
+  /** Bytes already in the store, and the whole size. */
+  readonly offset: number;
+  readonly total: number;
+}
+
+export interface Heartbeat {
+  /** Every lock the session believes to hold: claims grants, and re-asserts them after a restart. */
+  readonly held: readonly HeldProgress[];
+  readonly draining?: boolean;
+}
+
+export interface GrantView {
+  readonly type: OperationType;
+  readonly resourceId: Digest;
+  readonly token: Token;
+  /** How many wait behind this grant. */
+  readonly waiters: number;
+}
+
+export interface PlaceView {
+  readonly type: OperationType;
+  readonly resourceId: Digest;
+  readonly position: number;
+  readonly holder?: HolderView;
+}
+
+/** All that a session holds and waits for. A place it had and that is in neither list was answered: ask again. */
+export interface SessionSnapshot {
+  readonly granted: readonly GrantView[];
+  readonly queued: readonly PlaceView[];
+}
+
+export type SessionEvent =
+  | ({ readonly kind: 'snapshot' } & SessionSnapshot)
+  | ({ readonly kind: 'granted' } & GrantView)
+  | ({ readonly kind: 'queued' } & PlaceView)
+  | {
+      readonly kind: 'completed';
+      readonly type: OperationType;
+      readonly resourceId: Digest;
+      readonly by?: HolderView;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly type: OperationType;
+      readonly resourceId: Digest;
+      readonly error: string;
+    }
+  /** The lock is no longer the session's: stop the work. */
+  | {
+      readonly kind: 'revoked';
+      readonly type: OperationType;
+      readonly resourceId: Digest;
+      readonly token: Token;
+      readonly reason: string;
+    }
+  | { readonly kind: 'ping' };
+
+/** What an older client that listens is told about one resource. */
+export interface ResourceEvent {
+  readonly type: OperationType;
+  readonly resourceId: Digest;
+  readonly nodeId: NodeId;
+  readonly success: boolean;
+  readonly error: string;
+  /** Milliseconds since the Unix epoch; absent while nothing completed. */
+  readonly completedAtMs?: number;
+}
+
+/** The answer to "how does it stand for me?", as older clients ask it. Asking keeps a place and claims a grant. */
+export interface StatusReply {
+  /** Whether the one who asks holds the lock. */
+  readonly acquired: boolean;
+  /** Whether the last operation of this type ended, and how. */
+  readonly completed: boolean;
+  readonly success: boolean;
+  /** Set only on a refusal. */
+  readonly error?: string;
+  readonly view: ResourceView;
+}
+
+/** One resource in one domain, for people. Ages are milliseconds before the answer. */
+export interface ResourceView {
+  readonly resourceId: Digest;
+  /** `default`, or the id of the store that its sessions share. */
+  readonly domain: string;
+  readonly holder?: HolderView & {
+    readonly type: OperationType;
+    readonly token: Token;
+    readonly heldMs: number;
+    /** Bytes as last reported. */
+    readonly offset: number;
+    readonly total: number;
+  };
+  readonly queue: readonly (HolderView & {
+    readonly type: OperationType;
+    readonly position: number;
+    readonly waitingMs: number;
+  })[];
+  /** Nodes known to have finished this resource here. */
+  readonly copies: readonly (HolderView & { readonly ageMs: number })[];
+  readonly lastError?: { readonly nodeId: NodeId; readonly message: string; readonly ageMs: number };
+}
+
+export interface ListQuery {
+  /** Beginning of a digest, with or without `sha256:`. Default: everything active. */
+  readonly prefix?: string;
+  /** Default 1,000. */
+  readonly limit?: number;
+}
+
+/**
+ * The lock service. Every backend and the HTTP client implement it and pass one conformance suite
+ * (`test/conformance/locks.ts`).
+ *
+ * Promises: one holder per (resource, domain); one FIFO queue by arrival; tokens strictly increase; a successful
+ * pull answers `skip` to waiting and later pulls; a failure of class `node` grants the head of the queue; a lost
+ * session frees what it held. Never promised: that an old holder has stopped.
+ *
+ * Every method throws LayerpullError: `lock_unreachable`, `session_unknown` when the given session is not known
+ * (open it again under its id, then ask again), `lock_protocol`. An aborted `signal` throws its reason.
+ */
+export interface Locks {
+  openSession(request: OpenSession, signal?: AbortSignal): Promise<SessionInfo>;
+  /** Frees all that the session holds (as failed, class `node`) and its places. Idempotent. */
+  closeSession(sessionId: SessionId, signal?: AbortSignal): Promise<void>;
+  renew(sessionId: SessionId, heartbeat: Heartbeat, signal?: AbortSignal): Promise<SessionSnapshot>;
+  acquire(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireReply>;
+  release(request: ReleaseRequest, signal?: AbortSignal): Promise<ReleaseReply>;
+  /** Gives a grant back without an error: the next in the queue gets it. */
+  decline(request: DeclineRequest, signal?: AbortSignal): Promise<ReleaseReply>;
+  /** A snapshot, then events as they happen. Ends when `signal` aborts or the session closes; throws when broken. */
+  watch(sessionId: SessionId, signal: AbortSignal): AsyncIterable<SessionEvent>;
+  /** The current state, then each completion and hand-over of one resource in the domain `default`. */
+  watchResource(type: OperationType, resourceId: Digest, signal: AbortSignal): AsyncIterable<ResourceEvent>;
+  status(request: ResourceRequest, signal?: AbortSignal): Promise<StatusReply>;
+  list(query: ListQuery, signal?: AbortSignal): Promise<readonly ResourceView[]>;
+  /** Stops timers and connections; idempotent. */
+  close(): Promise<void>;
+}
+
+/** The locks as one session sees them: what the layer hook works with. */
+export interface SessionLocks {
+  readonly sessionId: SessionId;
+  /** Milliseconds a grant waits to be claimed. */
+  readonly claimMs: number;
+  /** @throws LayerpullError `lock_unreachable` only where the pull must not go on alone. */
+  acquire(request: LayerAcquire, signal: AbortSignal): Promise<LayerReply>;
+}
+
+export interface LayerAcquire {
+  readonly type: OperationType;
+  readonly resourceId: Digest;
+  /** Bytes of the whole layer, reported with its progress. */
+  readonly total: number;
+  readonly force?: boolean;
+}
+
+export type LayerReply =
+  | { readonly kind: 'granted'; readonly hold: Hold }
+  | { readonly kind: 'skip'; readonly by?: HolderView }
+  | { readonly kind: 'queued'; readonly place: Place }
+  | { readonly kind: 'refused'; readonly reason: 'content' | 'limit' | 'taken'; readonly message: string };
+
+/** A granted lock, or, when nobody coordinates, the permission to go on without one (`token` absent). */
+export interface Hold {
+  readonly resourceId: Digest;
+  readonly token?: Token;
+  readonly source: Source;
+  /** Aborts with a `lock_lost` error once the lock belongs to somebody else. */
+  readonly revoked: AbortSignal;
+  /** Tells how many bytes are in the store; sent with the next heartbeat. */
+  progress(offset: number): void;
+  /** Ends the hold; idempotent, and never throws: what could not be told ends with the session. */
+  release(outcome: Outcome): Promise<void>;
+}
+
+export type PlaceChange =
+  | { readonly kind: 'moved'; readonly position: number; readonly holder?: HolderView }
+  /** The lock is waiting to be claimed: acquire again within `claimMs`, or decline. */
+  | { readonly kind: 'granted'; readonly waiters: number }
+  /** The wait is over for another reason (done, failed, lost): look into the store, then acquire again. */
+  | { readonly kind: 'ended' };
+
+/** A place in a queue. */
+export interface Place {
+  readonly position: number;
+  readonly holder?: HolderView;
+  /** The next change; buffers what came since the place was taken. */
+  next(signal: AbortSignal): Promise<PlaceChange>;
+  /** Gives up the grant of this place without an error. Never throws. */
+  decline(): Promise<void>;
+}

@@ -1,0 +1,88 @@
+import type { Descriptor, Platform } from '../core/descriptor.ts';
+import type { Digest } from '../core/digest.ts';
+import type { NodeId } from '../core/ids.ts';
+
+/** Where a layer's bytes came from. */
+export interface LayerSource {
+  readonly kind: 'registry' | 'peer' | 'store';
+  readonly url?: string;
+  readonly node?: NodeId;
+}
+
+/** `present`: was in the store before; `skipped`: another node of this store finished it meanwhile. */
+export type OutcomeKind = 'downloaded' | 'copied' | 'skipped' | 'present';
+
+/** What a pull tells while it runs. `docs/events.md` is the public form. */
+export type PullEvent =
+  | {
+      readonly kind: 'resolved';
+      readonly reference: string;
+      readonly digest: Digest;
+      readonly manifestDigest: Digest;
+      readonly platform: Platform;
+      /** Config first, then layers; each digest once. */
+      readonly layers: readonly Descriptor[];
+    }
+  | { readonly kind: 'waiting'; readonly digest: Digest; readonly holder?: NodeId; readonly position: number }
+  /** `offset`: bytes that were there already and are not transferred again. */
+  | {
+      readonly kind: 'downloading';
+      readonly digest: Digest;
+      readonly offset: number;
+      readonly size: number;
+      readonly source: LayerSource;
+    }
+  /** At most ten a second per layer. */
+  | { readonly kind: 'progress'; readonly digest: Digest; readonly offset: number; readonly size: number }
+  | { readonly kind: 'retrying'; readonly digest: Digest; readonly message: string }
+  | {
+      readonly kind: 'finished';
+      readonly digest: Digest;
+      readonly size: number;
+      readonly outcome: OutcomeKind;
+      readonly source: LayerSource;
+      /** Bytes this process transferred. */
+      readonly bytes: number;
+      readonly durationMs: number;
+    }
+  | { readonly kind: 'failed'; readonly digest: Digest; readonly code: string; readonly message: string }
+  | {
+      readonly kind: 'warning';
+      readonly code: string;
+      readonly message: string;
+      readonly hint?: string | undefined;
+    }
+  | { readonly kind: 'done'; readonly result: PullResult };
+
+export interface LayerResult {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  readonly mediaType: string;
+  readonly outcome: OutcomeKind;
+  readonly source: LayerSource;
+  /** Bytes this process transferred. */
+  readonly bytes: number;
+  readonly durationMs: number;
+}
+
+/** The document of `pull --json`. Layers include the config, first, each digest once. */
+export interface PullResult {
+  /** The full normalised reference. */
+  readonly reference: string;
+  /** What the reference resolved to: the index's digest where there is one. */
+  readonly digest: Digest;
+  /** The platform's manifest. */
+  readonly manifestDigest: Digest;
+  /** `os/arch[/variant]` */
+  readonly platform: string;
+  readonly node: NodeId;
+  /** Absolute path of the store. */
+  readonly store: string;
+  readonly layers: readonly LayerResult[];
+  readonly bytesFromRegistry: number;
+  readonly bytesFromPeers: number;
+  /** Bytes of the image that this process did not have to transfer. */
+  readonly bytesSaved: number;
+  readonly durationMs: number;
+}
