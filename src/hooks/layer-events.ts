@@ -1,0 +1,24 @@
+import type { NodeId } from '../core/ids.ts';
+import type { Source } from '../lock/locks.ts';
+
+/** What one layer's run tells while it goes on. */
+export type LayerEvent =
+  /** Somebody else holds the layer. Comes again whenever the place changes. */
+  | { readonly kind: 'waiting'; readonly position: number; readonly holder?: NodeId }
+  /** `offset`: bytes taken over from an earlier attempt. */
+  | { readonly kind: 'started'; readonly offset: number; readonly source: Source }
+  | { readonly kind: 'progress'; readonly offset: number }
+  /** The lock went to somebody else; what was downloaded is kept and the layer waits again. */
+  | { readonly kind: 'revoked'; readonly message: string };
+
+/**
+ * How a layer got into the store. `present`: it was there before; `skipped`: another node of this store finished it
+ * meanwhile; `downloaded`: this run fetched it. `bytes` is what this run transferred.
+ */
+export interface LayerOutcome {
+  readonly kind: 'downloaded' | 'copied' | 'skipped' | 'present';
+  readonly bytes: number;
+  readonly durationMs: number;
+  /** Who finished a skipped layer, where that is known. */
+  readonly by?: NodeId;
+}

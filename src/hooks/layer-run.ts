@@ -1,0 +1,43 @@
+import type { Clock } from '../core/clock.ts';
+import type { Descriptor } from '../core/descriptor.ts';
+import type { NodeId, Token } from '../core/ids.ts';
+import type { Place, SessionLocks, Source } from '../lock/locks.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import type { LayerEvent, LayerOutcome } from './layer-events.ts';
+import type { Slots } from './layer-slots.ts';
+
+export interface DownloadContext {
+  /** First byte wanted: what lies before it is in the store already. */
+  readonly offset: number;
+  readonly source: Source;
+  /** Absent when nobody coordinates. */
+  readonly token?: Token;
+  /** Aborts with the pull, and when the lock goes to somebody else. */
+  readonly signal: AbortSignal;
+}
+
+export type LayerDownload = (context: DownloadContext) => AsyncIterable<Uint8Array>;
+
+/** What one run carries from step to step. */
+export interface LayerRun {
+  readonly layer: Descriptor;
+  readonly locks: SessionLocks;
+  readonly store: BlobStore;
+  readonly download: LayerDownload;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: LayerEvent) => void;
+  readonly slots: Slots;
+  readonly clock: Clock;
+  readonly startedMs: number;
+}
+
+/** What an attempt led to: the end, a place in the queue, or a reason to ask once more. */
+export type Attempt =
+  | { readonly kind: 'done'; readonly outcome: LayerOutcome }
+  | { readonly kind: 'queued'; readonly place: Place }
+  | { readonly kind: 'again'; readonly force: boolean };
+
+/** The outcome of a layer that this run did not have to fetch. */
+export function ended(run: LayerRun, kind: 'present' | 'skipped', by?: NodeId): LayerOutcome {
+  return { kind, bytes: 0, durationMs: run.clock.now() - run.startedMs, ...(by ? { by } : {}) };
+}

@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import * as v from 'valibot';
+
+/**
+ * What `STORE/coordinator.lock` says of whoever coordinates the store, as one JSON document:
+ * `{ format: 1, epoch, pid, host, kernel, clean }`. `epoch` grows by one with each coordinator; `kernel` tells hosts
+ * apart (two containers on one kernel can share a socket, two kernels cannot); `clean` says that the coordinator
+ * ended with nobody else depending on it.
+ */
+export type CoordinatorRecord = v.InferOutput<typeof recordSchema>;
+
+const recordSchema = v.object({
+  format: v.literal(1),
+  epoch: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  pid: v.number(),
+  host: v.string(),
+  kernel: v.string(),
+  clean: v.boolean(),
+});
+
+const maxRecordBytes = 4_096;
+
+/** The lock file of a store. The lock lasts as long as the file is open: the kernel frees it even after SIGKILL. */
+export class CoordinatorFile {
+  readonly #file: FileHandle;
+
+  private constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  static async open(store: string): Promise<CoordinatorFile> {
+    return new CoordinatorFile(await open(path.join(store, 'coordinator.lock'), 'a+', 0o644));
+  }
+
+  async tryLock(): Promise<boolean> {
+    const { default: locks } = await import('fs-native-extensions');
+    return locks.tryLock(this.#file.fd);
+  }
+
+  /** Undefined when there is none, or while it is being written. */
+  async read(): Promise<CoordinatorRecord | undefined> {
+    const buffer = Buffer.alloc(maxRecordBytes);
+    const { bytesRead } = await this.#file.read(buffer, 0, maxRecordBytes, 0);
+    try {
+      return v.parse(recordSchema, JSON.parse(buffer.toString('utf8', 0, bytesRead)));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Only the holder of the lock writes. */
+  async write(record: CoordinatorRecord): Promise<void> {
+    await this.#file.truncate(0);
+    await this.#file.write(JSON.stringify(record), 0);
+    await this.#file.datasync();
+  }
+
+  /** Frees the lock. */
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+/** This host, as the record names it. */
+export function thisHost(): Pick<CoordinatorRecord, 'host' | 'kernel' | 'pid'> {
+  return { host: os.hostname(), kernel: kernelId(), pid: process.pid };
+}
+
+/** Linux gives each boot of a kernel an id that all its containers see; elsewhere the host's name has to do. */
+function kernelId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return os.hostname();
+  }
+}

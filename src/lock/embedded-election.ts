@@ -1,0 +1,153 @@
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock } from '../core/clock.ts';
+import { LayerpullError } from '../core/errors.ts';
+import { type Token, toToken } from '../core/ids.ts';
+import { CoordinatorFile, type CoordinatorRecord, thisHost } from './coordinator-file.ts';
+import type { Locks } from './locks.ts';
+import { shortSocketPath } from './socket-path.ts';
+
+/** A lock service that this process serves to the others on its store. */
+export interface EmbeddedServer {
+  readonly locks: Locks;
+  /** Whether any session but this process's own is connected. */
+  hasOtherSessions(): boolean;
+  close(): Promise<void>;
+}
+
+export interface EmbeddedServerOptions {
+  readonly socketPath: string;
+  readonly firstToken: Token;
+  /** Milliseconds in which only what was held before is granted. */
+  readonly recoveryMs: number;
+}
+
+export interface ElectionOptions {
+  /** Absolute path of the store. */
+  readonly store: string;
+  readonly clock: Clock;
+  /** Starts the lock server of the winner. */
+  readonly serve: (options: EmbeddedServerOptions) => Promise<EmbeddedServer>;
+  /** Reaches the winner's lock server. Answers undefined when nobody listens there. */
+  readonly connect: (socketPath: string, signal: AbortSignal) => Promise<Locks | undefined>;
+}
+
+/** One process's part in coordinating a store. */
+export interface Seat {
+  readonly kind: 'coordinator' | 'member';
+  readonly locks: Locks;
+  close(): Promise<void>;
+}
+
+/** Others re-assert what they hold for this long after a take-over. */
+const recoveryMs = 1_000;
+/** Between two tries while a coordinator comes up or goes down. */
+const retryMs = 25;
+/** Tokens of one epoch; the next epoch starts above. 2^32 grants, and 2^21 epochs before a number is not safe. */
+const tokensPerEpoch = 2 ** 32;
+
+/**
+ * Finds or becomes the coordinator of a store. Whoever locks `coordinator.lock` is it; only the owner of the lock
+ * unlinks and binds the socket, so two processes never both win.
+ *
+ * @throws LayerpullError `lock_unreachable` when another host coordinates the store; the signal's reason.
+ */
+export async function takeSeat(options: ElectionOptions, signal: AbortSignal): Promise<Seat> {
+  for (;;) {
+    signal.throwIfAborted();
+    const seat = (await tryToCoordinate(options)) ?? (await tryToJoin(options, signal));
+    if (seat) return seat;
+    await options.clock.sleep(retryMs, signal);
+  }
+}
+
+async function tryToCoordinate(options: ElectionOptions): Promise<Seat | undefined> {
+  const file = await CoordinatorFile.open(options.store);
+  try {
+    if (await file.tryLock()) return await coordinate(file, options);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  await file.close();
+  return undefined;
+}
+
+async function coordinate(file: CoordinatorFile, options: ElectionOptions): Promise<Seat> {
+  const last = await file.read();
+  const record = { format: 1 as const, epoch: (last?.epoch ?? 0) + 1, clean: false, ...thisHost() };
+  await file.write(record);
+  await rm(path.join(options.store, 'coordinator.sock'), { force: true });
+  const socket = await shortSocketPath(options.store);
+  const server = await options.serve({
+    socketPath: socket.path,
+    firstToken: toToken(record.epoch * tokensPerEpoch),
+    recoveryMs: last === undefined || last.clean ? 0 : recoveryMs,
+  });
+  return {
+    kind: 'coordinator',
+    locks: server.locks,
+    close: async () => {
+      const clean = !server.hasOtherSessions();
+      await server.close();
+      await socket.dispose();
+      if (clean) await file.write({ ...record, clean });
+      await file.close();
+    },
+  };
+}
+
+async function tryToJoin(options: ElectionOptions, signal: AbortSignal): Promise<Seat | undefined> {
+  const record = await readRecord(options.store);
+  if (!record) return undefined;
+  if (record.kernel !== thisHost().kernel) throw otherHost(options.store, record);
+  const socket = await shortSocketPath(options.store);
+  const locks = await options.connect(socket.path, signal).catch(async (error: unknown) => {
+    await socket.dispose();
+    throw error;
+  });
+  if (!locks) {
+    await socket.dispose();
+    return undefined;
+  }
+  const close = async () => {
+    await locks.close();
+    await socket.dispose();
+  };
+  return { kind: 'member', locks, close };
+}
+
+/** Reaches the coordinator of a store if there is one, without ever becoming it. */
+export async function findCoordinator(
+  options: Pick<ElectionOptions, 'store' | 'connect'>,
+  signal: AbortSignal,
+): Promise<{ locks: Locks; close(): Promise<void> } | undefined> {
+  const socket = await shortSocketPath(options.store);
+  const locks = await options.connect(socket.path, signal).catch(() => undefined);
+  if (!locks) {
+    await socket.dispose();
+    return undefined;
+  }
+  return {
+    locks,
+    close: async () => {
+      await locks.close();
+      await socket.dispose();
+    },
+  };
+}
+
+async function readRecord(store: string): Promise<CoordinatorRecord | undefined> {
+  const file = await CoordinatorFile.open(store);
+  try {
+    return await file.read();
+  } finally {
+    await file.close();
+  }
+}
+
+function otherHost(store: string, record: CoordinatorRecord): LayerpullError {
+  return new LayerpullError('lock_unreachable', `the store ${store} is in use by the host "${record.host}"`, {
+    hint: 'to coordinate several hosts start one lock server with "layerpull serve" and give all pulls its --server URL',
+  });
+}

@@ -1,0 +1,59 @@
+import { LayerpullError } from '../core/errors.ts';
+import type { Token } from '../core/ids.ts';
+import type { HeldProgress, Hold, LayerAcquire, Outcome, Source } from './locks.ts';
+
+/** A lock that this session holds, with what the next heartbeat tells of it. */
+export interface ActiveHold {
+  readonly hold: Hold;
+  readonly token: Token;
+  view(): HeldProgress;
+  revoke(reason: string): void;
+}
+
+export interface HoldParts {
+  readonly request: LayerAcquire;
+  readonly token: Token;
+  readonly source: Source;
+  readonly onProgress: () => void;
+  /** Takes the hold off the books and tells the server. */
+  readonly onRelease: (outcome: Outcome) => Promise<void>;
+}
+
+export function createHold(parts: HoldParts): ActiveHold {
+  const { type, resourceId, total } = parts.request;
+  const revocation = new AbortController();
+  let offset = 0;
+  let released: Promise<void> | undefined;
+  const hold: Hold = {
+    resourceId,
+    token: parts.token,
+    source: parts.source,
+    revoked: revocation.signal,
+    progress(reached) {
+      offset = reached;
+      parts.onProgress();
+    },
+    release(outcome) {
+      released ??= parts.onRelease(outcome);
+      return released;
+    },
+  };
+  return {
+    hold,
+    token: parts.token,
+    view: () => ({ type, resourceId, token: parts.token, offset, total }),
+    revoke: (reason) =>
+      revocation.abort(new LayerpullError('lock_lost', `the lock on ${resourceId} is lost: ${reason}`)),
+  };
+}
+
+/** Leave to go on without a lock: nobody coordinates, and the store keeps two downloads apart. */
+export function uncoordinatedHold(request: LayerAcquire): Hold {
+  return {
+    resourceId: request.resourceId,
+    source: { kind: 'registry' },
+    revoked: new AbortController().signal,
+    progress() {},
+    async release() {},
+  };
+}

@@ -1,0 +1,30 @@
+import type { Descriptor } from '../core/descriptor.ts';
+import { LayerpullError } from '../core/errors.ts';
+import type { ResolvedImage } from '../registry/image-registry.ts';
+
+/** What a pull has to bring into the store: the config first, then the layers, each digest once. */
+export interface PullPlan {
+  readonly blobs: readonly Descriptor[];
+  /** Bytes of all blobs. */
+  readonly totalBytes: number;
+}
+
+/** @throws LayerpullError `invalid_manifest` when one digest is listed with two sizes */
+export function planPull(image: Pick<ResolvedImage, 'config' | 'layers'>): PullPlan {
+  const byDigest = new Map<string, Descriptor>();
+  for (const blob of [image.config, ...image.layers]) {
+    const known = byDigest.get(blob.digest);
+    if (known && known.size !== blob.size) throw twoSizes(blob, known);
+    if (!known) byDigest.set(blob.digest, blob);
+  }
+  const blobs = [...byDigest.values()];
+  return { blobs, totalBytes: blobs.reduce((sum, blob) => sum + blob.size, 0) };
+}
+
+function twoSizes(blob: Descriptor, known: Descriptor): LayerpullError {
+  return new LayerpullError(
+    'invalid_manifest',
+    `the manifest lists ${blob.digest} with ${known.size} and with ${blob.size} bytes`,
+    { hint: 'the image is broken: build and push it again' },
+  );
+}

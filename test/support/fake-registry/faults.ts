@@ -1,0 +1,60 @@
+/**
+ * What goes wrong with one request for a manifest or a blob.
+ *
+ * - `silent`: takes the request and never answers.
+ * - `flaky`: declares everything, sends `afterBytes` of it, resets the connection.
+ * - `truncating`: declares no length, sends `afterBytes`, ends as if that were all.
+ * - `wrongDigest`: right length, wrong bytes.
+ * - `tooLong`: declares no length and sends `extraBytes` more than there are.
+ * - `wrongLength`: declares (and sends) `extraBytes` more than there are.
+ * - `serverError`: `status` (500) with an OCI error body.
+ * - `notFound`: 404 with an OCI error body.
+ * - `denied`: 403 with an OCI error body.
+ * - `tooManyRequests`: 429 with `Retry-After: 1`.
+ * - `reset`: resets the connection without an answer.
+ * - `ignoresRange`: answers a range request with 200 and everything.
+ * - `wrongContentRange`: answers a range request with 206 and a `Content-Range` that begins one byte later.
+ * - `redirectsTo`: 307 to `url` (which may be relative).
+ * - `schema1`: answers with a Docker schema 1 manifest.
+ * - `hugeManifest`: answers with 5 MiB of JSON without a declared length.
+ * - `body`: answers 200 with exactly this content.
+ * - `lyingDigestHeader`: right bytes, wrong `Docker-Content-Digest`.
+ */
+export type Fault =
+  | { readonly kind: 'silent' | 'wrongDigest' | 'notFound' | 'denied' | 'tooManyRequests' | 'reset' }
+  | { readonly kind: 'ignoresRange' | 'wrongContentRange' | 'schema1' | 'hugeManifest' | 'lyingDigestHeader' }
+  | { readonly kind: 'flaky' | 'truncating'; readonly afterBytes: number }
+  | { readonly kind: 'tooLong' | 'wrongLength'; readonly extraBytes: number }
+  | { readonly kind: 'serverError'; readonly status?: number; readonly text?: string }
+  | { readonly kind: 'redirectsTo'; readonly url: string; readonly status?: number }
+  | { readonly kind: 'body'; readonly bytes: Buffer | string; readonly mediaType?: string };
+
+interface Planned {
+  readonly target: string;
+  readonly fault: Fault;
+  left: number;
+}
+
+export interface FaultPlan {
+  /** @param target a digest, a tag, or a whole path. */
+  add(target: string, fault: Fault, times: number): void;
+  clear(): void;
+  /** The fault for a request, which counts as one of its times. */
+  take(path: string): Fault | undefined;
+}
+
+export function createFaultPlan(): FaultPlan {
+  let plan: Planned[] = [];
+  return {
+    add: (target, fault, times) => void plan.push({ target, fault, left: times }),
+    clear: () => {
+      plan = [];
+    },
+    take(path) {
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      const planned = plan.find((one) => one.left > 0 && (one.target === name || one.target === path));
+      if (planned) planned.left -= 1;
+      return planned?.fault;
+    },
+  };
+}
