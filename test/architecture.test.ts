@@ -53,7 +53,8 @@ const zones: readonly Zone[] = [
     files: /^(commands|hooks\/(init|finally))\//,
     may: ['config', 'compose', 'core', 'ui', 'demo', 'command'],
   },
-  { name: 'command', files: /^command\.ts$/, may: ['config', 'compose', 'core', 'ui', 'demo'] },
+  { name: 'types', files: /\.d\.ts$/, may: [] },
+  { name: 'command', files: /^(command|cli)\.ts$/, may: ['config', 'compose', 'core', 'ui', 'demo'] },
   {
     name: 'compose',
     files: /^compose\.ts$/,

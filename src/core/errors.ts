@@ -43,6 +43,8 @@ export const errorTable = {
 
   digest_mismatch: { exitCode: exitCodes.wrongContent, retryable: true },
   size_mismatch: { exitCode: exitCodes.wrongContent, retryable: true },
+  /** The content failed for several nodes: the lock server answers for a minute. */
+  content_refused: { exitCode: exitCodes.wrongContent, retryable: true },
   invalid_manifest: { exitCode: exitCodes.wrongContent, retryable: false },
   unsupported_manifest: { exitCode: exitCodes.wrongContent, retryable: false },
 

@@ -34,9 +34,9 @@ function giveWay(run: LayerRun, hold: Hold): Attempt {
 
 /** Downloads and publishes. Wrong bytes behind an inherited partial earn one fresh start. Returns bytes transferred. */
 async function fetchVerified(run: LayerRun, hold: Hold): Promise<number> {
-  const first = await fetchOnce(run, hold);
+  const first = await fetchOnce(run, hold, false);
   if (first.kind === 'published') return first.bytes;
-  const second = await fetchOnce(run, hold);
+  const second = await fetchOnce(run, hold, true);
   if (second.kind === 'published') return first.bytes + second.bytes;
   throw second.error;
 }
@@ -45,9 +45,9 @@ type Fetched =
   | { readonly kind: 'published'; readonly bytes: number }
   | { readonly kind: 'tainted'; readonly bytes: number; readonly error: unknown };
 
-async function fetchOnce(run: LayerRun, hold: Hold): Promise<Fetched> {
+async function fetchOnce(run: LayerRun, hold: Hold, fresh: boolean): Promise<Fetched> {
   const writer = { session: run.locks.sessionId, ...(hold.token === undefined ? {} : { token: hold.token }) };
-  const ingest = await run.store.ingest(run.layer, writer);
+  const ingest = await run.store.ingest(run.layer, writer, { fresh });
   try {
     await transfer(run, hold, ingest);
     await ingest.commit();

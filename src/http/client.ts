@@ -1,4 +1,5 @@
 import { Agent, request } from 'undici';
+import { refusingLinkLocal } from './lookup.ts';
 
 export interface HttpClientOptions {
   readonly userAgent: string;
@@ -8,6 +9,8 @@ export interface HttpClientOptions {
   readonly connectTimeoutMs?: number;
   /** Connections per origin. Default: no limit. */
   readonly connections?: number;
+  /** Refuse host names that the name server answers with a link-local address. Default false. */
+  readonly refuseLinkLocal?: boolean;
 }
 
 export interface HttpRequest {
@@ -43,6 +46,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     connect: {
       timeout: options.connectTimeoutMs ?? 10_000,
       ...(options.socketPath === undefined ? {} : { socketPath: options.socketPath }),
+      ...(options.refuseLinkLocal ? { lookup: refusingLinkLocal() } : {}),
     },
     ...(options.connections === undefined ? {} : { connections: options.connections }),
     keepAliveTimeout: 30_000,

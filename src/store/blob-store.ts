@@ -45,6 +45,7 @@ export interface BlobStore {
   has(descriptor: Descriptor): Promise<boolean>;
   /** @throws LayerpullError `blob_not_found` */
   open(digest: Digest, range?: ByteRange): Promise<AsyncIterable<Uint8Array>>;
-  ingest(descriptor: Descriptor, writer: Writer): Promise<Ingest>;
+  /** `fresh`: start at zero, whatever earlier writers left. @throws LayerpullError `store_full`, `store_failed` */
+  ingest(descriptor: Descriptor, writer: Writer, options?: { readonly fresh?: boolean }): Promise<Ingest>;
   list(): AsyncIterable<{ readonly digest: Digest; readonly size: number }>;
 }

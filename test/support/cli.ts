@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { inRoot } from './root.ts';
 import { type Child, type Exit, spawnProcess } from './processes.ts';
+import { inRoot } from './root.ts';
 import { tempDir } from './temp.ts';
 import { waitForChange } from './text-log.ts';
 
@@ -60,7 +60,8 @@ export async function spawnCli(args: readonly string[], options: CliOptions = {}
 
 /** Path of the built program. @throws when it is not built */
 export function cliProgram(): string {
-  if (!existsSync(inRoot('dist', 'cli.js'))) throw new Error('layerpull is not built: run node scripts/setup.js');
+  if (!existsSync(inRoot('dist', 'cli.js')))
+    throw new Error('layerpull is not built: run node scripts/setup.js');
   return program;
 }
 

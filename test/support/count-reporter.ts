@@ -3,7 +3,7 @@ import type { Reporter, TestModule } from 'vitest/node';
 type State = 'passed' | 'failed' | 'skipped' | 'pending';
 
 /** Says the counts of tests on one plain line at the very end, for machines that read the log. */
-export default class CountReporter implements Reporter {
+export class CountReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     const counts: Record<State, number> = { passed: 0, failed: 0, skipped: 0, pending: 0 };
     for (const module of modules) {
@@ -12,6 +12,8 @@ export default class CountReporter implements Reporter {
       counts.failed += module.errors().length;
     }
     const failed = counts.failed + errors.length;
-    process.stdout.write(`${counts.passed} passed, ${failed} failed, ${counts.skipped + counts.pending} skipped\n`);
+    process.stdout.write(
+      `${counts.passed} passed, ${failed} failed, ${counts.skipped + counts.pending} skipped\n`,
+    );
   }
 }

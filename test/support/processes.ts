@@ -35,9 +35,19 @@ export interface SpawnOptions {
 const stopPatienceMs = 2_000;
 
 /** Starts a program; it is killed at the end of the test if it still runs. */
-export async function spawnProcess(command: string, args: readonly string[], options: SpawnOptions): Promise<Child> {
+export async function spawnProcess(
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions,
+): Promise<Child> {
   const { env, cwd, signal } = options;
-  const handle = spawn(command, args, { env, cwd, signal, killSignal: 'SIGKILL', stdio: ['pipe', 'pipe', 'pipe'] });
+  const handle = spawn(command, args, {
+    env,
+    cwd,
+    signal,
+    killSignal: 'SIGKILL',
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   // An aborted signal is reported as an error too; `exited` tells it.
   await new Promise<void>((resolve, reject) => {
     handle.once('spawn', resolve).on('error', reject);

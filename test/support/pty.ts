@@ -1,6 +1,6 @@
 import * as nodePty from '@lydell/node-pty';
 import { onCleanup } from './cleanup.ts';
-import { cliEnv, type CliOptions, cliProgram } from './cli.ts';
+import { type CliOptions, cliEnv, cliProgram } from './cli.ts';
 import { createTextLog, type TextLog } from './text-log.ts';
 
 export interface Terminal {

@@ -1,4 +1,4 @@
-import { requireComponent } from './components.ts';
+import { requireComponent } from './component-list.ts';
 import { spawnProcess } from './processes.ts';
 import { tempDir } from './temp.ts';
 

@@ -1,0 +1,87 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand, type CommandContext, coordinationFlags } from '../command.ts';
+import { composePull, type PullResult } from '../compose.ts';
+import { lockFailureModes, type PullConfig, progressModes, readPullConfig } from '../config.ts';
+import { createProgress } from '../ui/create-progress.ts';
+
+export default class Pull extends BaseCommand {
+  static override summary = 'Pull an image into the store, each layer once for all nodes that share it.';
+
+  static override description =
+    `Prints NAME@DIGEST. Layers that another node of the same store is downloading are waited for, not
+downloaded again.`;
+
+  static override examples = [
+    '<%= config.bin %> pull busybox',
+    '<%= config.bin %> pull registry.example:5000/team/app:1.2 --server lock.example:8080 --node node-a',
+    '<%= config.bin %> pull alpine@sha256:… --platform linux/arm64 --json',
+  ];
+
+  static override args = {
+    image: Args.string({
+      required: true,
+      ignoreStdin: true,
+      description: 'Image reference, as docker takes it.',
+    }),
+  };
+
+  static override flags = {
+    ...coordinationFlags,
+    node: Flags.string({ description: 'Name of this node. Default: the host name.', helpValue: 'ID' }),
+    platform: Flags.string({
+      description: 'Platform to pull. Default: linux on the architecture of this machine.',
+      helpValue: 'OS/ARCH[/VARIANT]',
+    }),
+    concurrency: Flags.string({
+      description: 'Layers downloaded at once, 1 to 64. Default: 4, because waiting layers take no place.',
+      helpValue: 'N',
+    }),
+    'plain-http': Flags.boolean({ description: 'Use http. Registries on loopback get it without asking.' }),
+    progress: Flags.string({
+      description: 'Form of the progress on stderr. Default: auto.',
+      options: [...progressModes],
+    }),
+    'on-lock-failure': Flags.string({
+      description: 'When coordination fails: go on alone, or end with exit code 7. Default: fallback.',
+      options: [...lockFailureModes],
+    }),
+  };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Pull);
+    const stopping = 'stopping: releasing locks (press Ctrl-C again to exit at once)';
+    await this.work(flags, { stopping }, async (context) => {
+      const config = readPullConfig(flags, context.machine);
+      const result = await pull(args.image, config, context);
+      if (context.output.json) this.printJson(result);
+      else this.print(nameOf(result));
+    });
+  }
+}
+
+async function pull(image: string, config: PullConfig, context: CommandContext): Promise<PullResult> {
+  const { log, output, clock, signal } = context;
+  const progress = await createProgress(
+    { mode: output.progress, interactive: output.interactive, json: output.json },
+    { stream: process.stderr, clock, color: output.color, warnings: warns(output.logLevel) },
+  );
+  try {
+    const parts = await composePull(config, { log, onEvent: (event) => progress.handle(event) });
+    try {
+      return await parts.run(image, signal);
+    } finally {
+      await parts.close();
+    }
+  } finally {
+    progress.close();
+  }
+}
+
+function warns(level: CommandContext['output']['logLevel']): boolean {
+  return level !== 'error' && level !== 'silent';
+}
+
+/** The reference, with the digest it resolved to unless it names that already. */
+function nameOf({ reference, digest }: PullResult): string {
+  return reference.endsWith(`@${digest}`) ? reference : `${reference}@${digest}`;
+}

@@ -1,0 +1,188 @@
+import type { Clock } from '../../core/clock.ts';
+import { createHttpClient } from '../../http/client.ts';
+import { createServers } from '../../http/servers.ts';
+import type { ShortRequest } from '../../http/short.ts';
+import { createShortClient } from '../../http/short.ts';
+import type { AcquireReply, AcquireRequest, Locks, ReleaseReply } from '../locks.ts';
+import { snapshotSchema } from '../protocol/events.ts';
+import { parse } from '../protocol/parse.ts';
+import {
+  acquireReplySchema,
+  refusalSchema,
+  releaseReplyFromWire,
+  sessionSchema,
+} from '../protocol/replies.ts';
+import {
+  acquireToWire,
+  declineToWire,
+  heartbeatToWire,
+  listToQuery,
+  openSessionToWire,
+  releaseToWire,
+  statusToQuery,
+} from '../protocol/requests.ts';
+import { listReplySchema, statusReplySchema } from '../protocol/views.ts';
+import type { Caller } from './http-call.ts';
+import { createCaller, maxListBytes } from './http-call.ts';
+import { labelOf } from './http-errors.ts';
+import { decodeResourceEvent, decodeSessionEvent } from './http-events.ts';
+import type { StreamOptions } from './http-streams.ts';
+import { openStream } from './http-streams.ts';
+
+/** All in milliseconds, but `retries`. */
+export interface HttpLocksTimeouts {
+  /** One try of a request, in all. Default 30,000. */
+  readonly requestMs?: number;
+  /** Extra tries on network errors and on 502, 503 and 504. Default 3. */
+  readonly retries?: number;
+  /** Pause between two tries, with jitter. Default 1,000. */
+  readonly retryDelayMs?: number;
+  /** A heartbeat, which is never tried again: the next one follows soon. Default 4,000. */
+  readonly heartbeatMs?: number;
+  /** Connecting. Default 3,000, shared among several servers so that a silent one does not use it up. */
+  readonly connectMs?: number;
+  /** Silence on a stream before it counts as dead. Default 15,000: three missed pings. */
+  readonly silenceMs?: number;
+}
+
+export interface HttpLocksOptions {
+  /** Tried in this order; the one that answers is kept. May be empty with `socketPath`. */
+  readonly servers: readonly URL[];
+  /** Reach the server through this Unix socket. */
+  readonly socketPath?: string;
+  /** Version of layerpull, for the user agent. */
+  readonly version: string;
+  readonly clock: Clock;
+  readonly timeouts?: HttpLocksTimeouts;
+}
+
+/** A lock server reached over HTTP, as `docs/protocol.md` describes it. */
+export function createHttpLocks(options: HttpLocksOptions): Locks {
+  const { clock, timeouts = {}, socketPath } = options;
+  const urls = options.servers.length > 0 ? options.servers : [new URL('http://localhost')];
+  const servers = createServers(urls);
+  const http = createHttpClient({
+    userAgent: `layerpull/${options.version}`,
+    connectTimeoutMs: timeouts.connectMs ?? Math.ceil(3_000 / urls.length),
+    ...(socketPath === undefined ? {} : { socketPath }),
+  });
+  const requestMs = timeouts.requestMs ?? 30_000;
+  const short = createShortClient({
+    http,
+    servers,
+    clock,
+    timeoutMs: requestMs,
+    retries: timeouts.retries ?? 3,
+    retryDelayMs: timeouts.retryDelayMs ?? 1_000,
+  });
+  const label = labelOf(socketPath);
+  const caller = createCaller(short, servers, label);
+  const silenceMs = timeouts.silenceMs ?? 15_000;
+  return {
+    ...sessionCalls(caller, timeouts.heartbeatMs ?? 4_000),
+    ...lockCalls(caller),
+    ...streams({ http, servers, label, timeoutMs: requestMs, silenceMs }),
+    close: () => http.close(),
+  };
+}
+
+function sessionCalls(
+  caller: Caller,
+  heartbeatMs: number,
+): Pick<Locks, 'openSession' | 'closeSession' | 'renew'> {
+  const pathOf = (sessionId: string) => `/sessions/${encodeURIComponent(sessionId)}`;
+  return {
+    openSession: (request, signal) =>
+      caller.ask(
+        { method: 'POST', path: '/sessions', body: openSessionToWire(request), signal },
+        sessionSchema,
+      ),
+    async closeSession(sessionId, signal) {
+      const request: ShortRequest = { method: 'DELETE', path: pathOf(sessionId), signal };
+      const reply = await caller.send(request);
+      if (reply.status >= 300) throw caller.refusal(request, reply);
+    },
+    renew: (sessionId, heartbeat, signal) =>
+      caller.ask(
+        {
+          method: 'PUT',
+          path: pathOf(sessionId),
+          body: heartbeatToWire(heartbeat),
+          timeoutMs: heartbeatMs,
+          retries: 0,
+          maxReplyBytes: maxListBytes,
+          signal,
+        },
+        snapshotSchema,
+      ),
+  };
+}
+
+function lockCalls(caller: Caller): Pick<Locks, 'acquire' | 'release' | 'decline' | 'status' | 'list'> {
+  return {
+    acquire: (request, signal) => acquire(caller, request, signal),
+    release: (request, signal) => unlock(caller, releaseToWire(request), signal),
+    decline: (request, signal) => unlock(caller, declineToWire(request), signal),
+    status: (request, signal) =>
+      caller.ask(
+        {
+          method: 'GET',
+          path: `/lock/status?${statusToQuery(request)}`,
+          maxReplyBytes: maxListBytes,
+          signal,
+        },
+        statusReplySchema,
+      ),
+    list: (query, signal) =>
+      caller.ask(
+        { method: 'GET', path: `/locks?${listToQuery(query)}`, maxReplyBytes: maxListBytes, signal },
+        listReplySchema,
+      ),
+  };
+}
+
+/** Without a request id the server cannot tell a repetition from a second request. */
+async function acquire(
+  caller: Caller,
+  acquireRequest: AcquireRequest,
+  signal: AbortSignal | undefined,
+): Promise<AcquireReply> {
+  const body = acquireToWire(acquireRequest);
+  const repeatable = acquireRequest.requestId !== undefined;
+  const request: ShortRequest = { method: 'POST', path: '/lock', body, repeatable, signal };
+  const reply = await caller.send(request);
+  if (reply.status === 403) {
+    const refused = parse(refusalSchema, reply.body);
+    if (refused.ok) return refused.value;
+  }
+  return caller.read(request, reply, acquireReplySchema);
+}
+
+async function unlock(
+  caller: Caller,
+  body: ReturnType<typeof releaseToWire> | ReturnType<typeof declineToWire>,
+  signal: AbortSignal | undefined,
+): Promise<ReleaseReply> {
+  const request: ShortRequest = { method: 'POST', path: '/unlock', body, signal };
+  const reply = await caller.send(request);
+  const released = releaseReplyFromWire(reply.status, reply.body);
+  if (released) return released;
+  throw caller.refusal(request, reply);
+}
+
+function streams(options: StreamOptions): Pick<Locks, 'watch' | 'watchResource'> {
+  const open = '/lock/subscribe';
+  return {
+    watch: (sessionId, signal) =>
+      openStream(
+        options,
+        `${open}?${new URLSearchParams({ session: sessionId })}`,
+        decodeSessionEvent,
+        signal,
+      ),
+    watchResource: (type, resourceId, signal) => {
+      const query = new URLSearchParams({ type, resource_id: resourceId });
+      return openStream(options, `${open}?${query}`, decodeResourceEvent, signal);
+    },
+  };
+}

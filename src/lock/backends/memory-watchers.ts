@@ -1,0 +1,64 @@
+import type { Digest } from '../../core/digest.ts';
+import type { SessionId } from '../../core/ids.ts';
+import type { OperationType, ResourceEvent, SessionEvent } from '../locks.ts';
+import { type Channel, createChannel } from './channel.ts';
+
+/** Those who listen, by session or by resource. */
+export class Watchers {
+  readonly #sessions = new Map<SessionId, Set<Channel<SessionEvent>>>();
+  readonly #resources = new Map<string, Set<Channel<ResourceEvent>>>();
+
+  addSession(sessionId: SessionId): Channel<SessionEvent> {
+    return add(this.#sessions, sessionId);
+  }
+
+  removeSession(sessionId: SessionId, channel: Channel<SessionEvent>): void {
+    remove(this.#sessions, sessionId, channel);
+  }
+
+  addResource(type: OperationType, resourceId: Digest): Channel<ResourceEvent> {
+    return add(this.#resources, `${type} ${resourceId}`);
+  }
+
+  removeResource(type: OperationType, resourceId: Digest, channel: Channel<ResourceEvent>): void {
+    remove(this.#resources, `${type} ${resourceId}`, channel);
+  }
+
+  tellSession(sessionId: SessionId, event: SessionEvent): void {
+    for (const channel of this.#sessions.get(sessionId) ?? []) channel.push(event);
+  }
+
+  hasSession(sessionId: SessionId): boolean {
+    return this.#sessions.has(sessionId);
+  }
+
+  endSession(sessionId: SessionId): void {
+    for (const channel of this.#sessions.get(sessionId) ?? []) channel.end();
+  }
+
+  tellResource(event: ResourceEvent): void {
+    for (const channel of this.#resources.get(`${event.type} ${event.resourceId}`) ?? []) channel.push(event);
+  }
+
+  tellAllSessions(event: SessionEvent): void {
+    for (const sessionId of this.#sessions.keys()) this.tellSession(sessionId, event);
+  }
+
+  endAll(): void {
+    for (const channels of this.#sessions.values()) for (const channel of channels) channel.end();
+    for (const channels of this.#resources.values()) for (const channel of channels) channel.end();
+  }
+}
+
+function add<K, T>(channels: Map<K, Set<Channel<T>>>, key: K): Channel<T> {
+  const channel = createChannel<T>();
+  const known = channels.get(key) ?? new Set();
+  channels.set(key, known.add(channel));
+  return channel;
+}
+
+function remove<K, T>(channels: Map<K, Set<Channel<T>>>, key: K, channel: Channel<T>): void {
+  const known = channels.get(key);
+  known?.delete(channel);
+  if (known?.size === 0) channels.delete(key);
+}

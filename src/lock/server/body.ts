@@ -1,0 +1,37 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { LayerpullError, messageOf } from '../../core/errors.ts';
+
+/** Bytes of the longest body that a request may have. */
+export const maxBodyBytes = 65_536;
+
+/**
+ * Older clients send JSON under any content type or none, and a body with GET: every body is JSON, and an empty
+ * one is none.
+ */
+export function acceptAnyJson(app: FastifyInstance): void {
+  app.addHttpMethod('GET', { hasBody: true, overrideExisting: true });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, async (_: FastifyRequest, text: string | Buffer) =>
+    parseBody(String(text)),
+  );
+  // Without its content type a request is judged by its length alone, whatever the header said.
+  app.addHook('onRequest', async (request) => {
+    delete request.raw.headers['content-type'];
+  });
+}
+
+function parseBody(text: string): unknown {
+  if (text.trim() === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new LayerpullError('usage', `the body is not JSON: ${messageOf(error).slice(0, 200)}`);
+  }
+}
+
+/** Names from the query, overruled by those of a JSON body (`GET /lock/status` is asked both ways). */
+export async function mergeBodyIntoQuery(request: FastifyRequest): Promise<void> {
+  const { body, query } = request;
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
+  request.query = { ...(query as object), ...body };
+}

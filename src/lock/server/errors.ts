@@ -1,0 +1,73 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ErrorCode } from '../../core/errors.ts';
+import { isLayerpullError, messageOf } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { WireError, WireReply } from '../protocol/replies.ts';
+
+const statuses: Partial<Record<ErrorCode, number>> = {
+  usage: 400,
+  invalid_digest: 400,
+  session_unknown: 404,
+  resource_not_found: 404,
+  lock_refused: 403,
+  content_refused: 403,
+  lock_unreachable: 503,
+};
+
+/** Any thrown value as an answer. What nobody foresaw is a 500 that keeps its details to the log. */
+export function errorToWire(error: unknown): WireReply {
+  if (isLayerpullError(error)) {
+    const status = statuses[error.code] ?? 500;
+    return wireError(status, error.message, status === 400 ? 'invalid_request' : error.code);
+  }
+  const status = statusOf(error);
+  if (status === 413) return wireError(413, 'the body is longer than 64 KiB', 'body_too_large');
+  if (status < 500) return wireError(status, messageOf(error));
+  return wireError(500, 'the lock server met an unexpected error; its log says more');
+}
+
+export function wireError(status: number, message: string, code?: string): WireReply {
+  const error = (STATUS_CODES[status] ?? 'error').toLowerCase();
+  const body: WireError = code === undefined ? { error, message } : { error, message, code };
+  return { status, body };
+}
+
+/** The status that fastify gave to an error of its own. */
+function statusOf(error: unknown): number {
+  if (!(error instanceof Error) || !('statusCode' in error)) return 500;
+  return typeof error.statusCode === 'number' ? error.statusCode : 500;
+}
+
+export function send(reply: FastifyReply, { status, body }: WireReply): FastifyReply {
+  return reply.code(status).send(body);
+}
+
+export function sendError(log: Log, request: FastifyRequest, reply: FastifyReply, error: unknown): void {
+  // Nobody is left to answer: the wait ended because the client went away.
+  if (reply.raw.destroyed) return;
+  const answer = errorToWire(error);
+  if (answer.status >= 500)
+    log.error({ err: error, method: request.method, url: request.url }, 'request failed');
+  void send(reply, answer);
+}
+
+/** What is answered under which path: with another method 405, everywhere else 404. */
+const methods: readonly (readonly [RegExp, string])[] = [
+  [/^\/(lock|unlock|sessions)$/, 'POST'],
+  [/^\/(lock\/status|lock\/subscribe|locks|healthz|readyz)$/, 'GET'],
+  [/^\/sessions\/[^/]+$/, 'PUT, DELETE'],
+];
+
+export function answerUnknownRoutes(app: FastifyInstance): void {
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.replace(/\?.*$/, '');
+    const allow = methods.find(([pattern]) => pattern.test(path))?.[1];
+    if (allow === undefined)
+      return send(reply, wireError(404, `there is nothing at ${path.slice(0, 200)}`, 'no_route'));
+    return send(
+      reply.header('allow', allow),
+      wireError(405, `${path} takes ${allow}, not ${request.method}`),
+    );
+  });
+}

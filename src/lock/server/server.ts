@@ -1,0 +1,61 @@
+import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
+import { silentLog } from '../../core/log.ts';
+import type { Locks } from '../locks.ts';
+import { createApp } from './app.ts';
+import type { Connections } from './connections.ts';
+import { createConnections } from './connections.ts';
+import type { ListenOptions } from './listen.ts';
+import { listen } from './listen.ts';
+import { createOpenStreams } from './open-streams.ts';
+
+export interface LockServerOptions {
+  /** The service behind the server; whoever made it closes it, after the server. */
+  readonly locks: Locks;
+  readonly clock: Clock;
+  /** Default: nothing is logged. */
+  readonly log?: Log;
+}
+
+/** The lock service over HTTP and server-sent events, as `docs/protocol.md` describes it. */
+export interface LockServer {
+  /** @throws LayerpullError `address_in_use`, `usage` */
+  listen(options: ListenOptions): Promise<{ readonly url: string }>;
+  /** Ends streams, lets requests under way finish, then cuts what is left: two seconds at most. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Milliseconds that requests under way get to finish, and then those that are cut. */
+const graceMs = 1_500;
+const cutMs = 300;
+
+export function createLockServer({ locks, clock, log = silentLog }: LockServerOptions): LockServer {
+  const streams = createOpenStreams();
+  const connections = createConnections();
+  const app = createApp({ locks, clock, log, streams, connections });
+  let closed: Promise<void> | undefined;
+  return {
+    listen: async (options) => ({ url: await listen(app, options) }),
+    close: () => {
+      streams.stopAll();
+      closed ??= closeWithin(app, connections, clock);
+      return closed;
+    },
+  };
+}
+
+async function closeWithin(app: FastifyInstance, connections: Connections, clock: Clock): Promise<void> {
+  connections.finish();
+  const finished = new AbortController();
+  const cut = async () => {
+    await clock.sleep(graceMs, finished.signal);
+    connections.cut();
+    await clock.sleep(cutMs, finished.signal);
+  };
+  try {
+    await Promise.race([app.close(), cut()]);
+  } finally {
+    finished.abort();
+  }
+}

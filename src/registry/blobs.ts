@@ -1,0 +1,102 @@
+import type { Descriptor } from '../core/descriptor.ts';
+import type { FollowedResponse } from '../http/redirects.ts';
+import { transportProblem } from '../http/transport.ts';
+import type { BlobSource, OpenBlob } from '../source/blob-source.ts';
+import type { Access } from './access.ts';
+import type { Scope } from './auth.ts';
+import { bringsRange, checkHeaders, rangeHeader, wrongSize } from './blob-range.ts';
+import { blobUrl } from './endpoint.ts';
+import { cutShort, statusError } from './failures.ts';
+
+/** The blobs of one repository. No retries here: whoever stores the bytes knows where to go on. */
+export function createBlobs(access: Access, scope: Scope): BlobSource {
+  return {
+    url: scope.endpoint.base.origin,
+    open: (layer, request) => readBlob(access, scope, layer, request),
+  };
+}
+
+/** A response whose first byte is byte `start` of the blob. */
+interface Opened {
+  readonly response: FollowedResponse;
+  readonly start: number;
+}
+
+async function* readBlob(
+  access: Access,
+  scope: Scope,
+  layer: Descriptor,
+  { offset = 0, signal }: OpenBlob,
+): AsyncGenerator<Uint8Array> {
+  signal.throwIfAborted();
+  if (offset > layer.size) throw new RangeError(`byte ${offset} lies behind the end of ${layer.digest}`);
+  if (offset === layer.size) return;
+  const { response, start } = await openAt(access, scope, layer, offset, signal);
+  let position = start;
+  for await (const chunk of namingProgress(response, layer, () => position, signal)) {
+    const before = position;
+    position += chunk.length;
+    if (position > layer.size) throw wrongSize(response.url, layer, `more than ${layer.size} bytes`);
+    if (position > offset) yield before >= offset ? chunk : chunk.subarray(offset - before);
+  }
+  if (position < layer.size) throw cutShort(response.url, 'connection closed', position, layer.size);
+}
+
+/** Asks for the rest from `offset`. A registry that cannot give ranges is read from the start. */
+async function openAt(
+  access: Access,
+  scope: Scope,
+  layer: Descriptor,
+  offset: number,
+  signal: AbortSignal,
+): Promise<Opened> {
+  const response = await get(access, scope, layer, offset, signal);
+  if (offset > 0 && (response.status === 416 || isOtherRange(response, layer, offset))) {
+    await response.discard();
+    return await accept(await get(access, scope, layer, 0, signal), scope, layer, 0);
+  }
+  return await accept(response, scope, layer, offset);
+}
+
+function isOtherRange(response: FollowedResponse, layer: Descriptor, offset: number): boolean {
+  return response.status === 206 && !bringsRange(response, offset, layer.size);
+}
+
+function get(access: Access, scope: Scope, layer: Descriptor, offset: number, signal: AbortSignal) {
+  const url = blobUrl(scope.endpoint, scope.repository, layer.digest);
+  return access.get(scope, { url, headers: rangeHeader(offset, layer.size), signal });
+}
+
+async function accept(
+  response: FollowedResponse,
+  scope: Scope,
+  layer: Descriptor,
+  offset: number,
+): Promise<Opened> {
+  const start = response.status === 206 && offset > 0 ? offset : 0;
+  if (response.status !== 200 && start === 0) {
+    const name = `${layer.digest} of ${scope.endpoint.registry}/${scope.repository}`;
+    throw await statusError({ kind: 'blob', name }, response.url, response);
+  }
+  try {
+    checkHeaders(response, layer, layer.size - start);
+  } catch (error) {
+    await response.discard();
+    throw error;
+  }
+  return { response, start };
+}
+
+async function* namingProgress(
+  response: FollowedResponse,
+  layer: Descriptor,
+  position: () => number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* response.body;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw cutShort(response.url, transportProblem(error), position(), layer.size);
+  }
+}

@@ -1,0 +1,51 @@
+import type { Clock } from '../core/clock.ts';
+import { type Log, silentLog } from '../core/log.ts';
+import { createHttpClient, type HttpClient } from '../http/client.ts';
+import { createAccess } from './access.ts';
+import { createTokens, type Scope } from './auth.ts';
+import { createBlobs } from './blobs.ts';
+import type { Reader, RetryBounds } from './documents.ts';
+import { endpointOf } from './endpoint.ts';
+import type { ImageRegistry } from './image-registry.ts';
+import { formatReference, type ImageReference } from './reference.ts';
+import { resolveImage } from './resolve.ts';
+import { namingHosts } from './transport.ts';
+
+export interface RegistryOptions {
+  readonly userAgent: string;
+  /** Http for every registry. Those on this machine (localhost, 127.0.0.0/8, ::1) get it without. Default false. */
+  readonly plainHttp?: boolean;
+  readonly clock: Clock;
+  readonly log?: Log;
+  /** Another transport, which stays open when the registry closes. */
+  readonly http?: HttpClient;
+  /** For manifests and tokens; blobs are resumed by whoever reads them. */
+  readonly bounds?: RetryBounds;
+}
+
+/** Reads images from any registry that speaks the OCI distribution API, as far as anonymous readers may. */
+export function createRegistry(options: RegistryOptions): ImageRegistry {
+  const { clock, plainHttp = false, log = silentLog, bounds = {} } = options;
+  const http = options.http ?? createHttpClient({ userAgent: options.userAgent, refuseLinkLocal: true });
+  const closing = new AbortController();
+  const transport = namingHosts(http);
+  const access = createAccess(transport, createTokens({ transport, clock, closed: closing.signal }));
+  const reader: Reader = { access, clock, bounds };
+  const scopeOf = ({ registry, repository }: ImageReference): Scope => ({
+    endpoint: endpointOf(registry, plainHttp),
+    repository,
+  });
+  return {
+    async resolve(reference, platform, signal) {
+      const image = await resolveImage(reader, scopeOf(reference), reference, platform, signal);
+      const { digest } = image.manifest.descriptor;
+      log.debug({ image: formatReference(reference), digest, layers: image.layers.length }, 'resolved');
+      return image;
+    },
+    blobs: (reference) => createBlobs(access, scopeOf(reference)),
+    async close() {
+      closing.abort(new Error('the registry client is closed'));
+      if (!options.http) await http.close();
+    },
+  };
+}

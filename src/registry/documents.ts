@@ -1,0 +1,124 @@
+import { withDeadline } from '../core/abort.ts';
+import type { Clock } from '../core/clock.ts';
+import { type Digest, digestAlgorithm, digestOf } from '../core/digest.ts';
+import { LayerpullError } from '../core/errors.ts';
+import { retry } from '../core/retry.ts';
+import { contentLength, readWhole } from '../http/limits.ts';
+import type { FollowedResponse } from '../http/redirects.ts';
+import { isTransient } from '../source/transient.ts';
+import type { Access } from './access.ts';
+import type { Scope } from './auth.ts';
+import { manifestUrl } from './endpoint.ts';
+import { isRefused, statusError, unreachable } from './failures.ts';
+import type { Document } from './image-registry.ts';
+import { acceptedTypes, invalid, type ManifestContent, parseManifest } from './manifest.ts';
+
+/** Tries after the first one, and the pause before them. */
+export interface RetryBounds {
+  /** Default 3; a refused connection gets one. */
+  readonly retries?: number;
+  /** Milliseconds before the first retry; doubles with each. Default 500. */
+  readonly delayMs?: number;
+}
+
+export interface Reader {
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly bounds: RetryBounds;
+}
+
+export interface Wanted {
+  readonly scope: Scope;
+  /** For messages. */
+  readonly name: string;
+  /** Tag or digest. */
+  readonly tagOrDigest: string;
+  /** What the content must have. Absent for a tag. */
+  readonly digest?: Digest;
+  /** Bytes, if a descriptor declared them. */
+  readonly size?: number;
+}
+
+export interface Fetched {
+  readonly document: Document;
+  readonly content: ManifestContent;
+}
+
+export const maxManifestBytes = 4 * 1_048_576;
+/** Silence is noticed earlier; this ends a reply that drips. */
+const replyWithinMs = 60_000;
+
+/** Fetches one manifest or index, verified against the digest if there is one, with retries. */
+export async function fetchDocument(reader: Reader, wanted: Wanted, signal: AbortSignal): Promise<Fetched> {
+  const { clock, bounds } = reader;
+  let refusals = 0;
+  return await retry(() => fetchWithin(reader, wanted, signal), {
+    clock,
+    retries: bounds.retries ?? 3,
+    delayMs: bounds.delayMs ?? 500,
+    factor: 2,
+    signal,
+    shouldRetry(error) {
+      if (isRefused(error)) refusals += 1;
+      return isTransient(error) && refusals < 2;
+    },
+  });
+}
+
+async function fetchWithin(reader: Reader, wanted: Wanted, signal: AbortSignal): Promise<Fetched> {
+  const { base } = wanted.scope.endpoint;
+  const late = () => unreachable(base, new Error(`no manifest within ${replyWithinMs / 1_000} s`));
+  return await withDeadline(reader.clock, replyWithinMs, signal, late, (within) =>
+    fetchOnce(reader, wanted, within),
+  );
+}
+
+async function fetchOnce({ access }: Reader, wanted: Wanted, signal: AbortSignal): Promise<Fetched> {
+  const { scope, name } = wanted;
+  const url = manifestUrl(scope.endpoint, scope.repository, wanted.tagOrDigest);
+  const response = await access.get(scope, { url, headers: { accept: acceptedTypes }, signal });
+  if (response.status !== 200) throw await statusError({ kind: 'manifest', name }, response.url, response);
+  const bytes = await readManifest(response, name, signal);
+  const descriptor = { digest: checkedDigest(bytes, wanted), size: bytes.length };
+  const content = parseManifest(bytes, response.headers['content-type'], name);
+  return { document: { descriptor: { mediaType: content.mediaType, ...descriptor }, bytes }, content };
+}
+
+async function readManifest(response: FollowedResponse, name: string, signal: AbortSignal): Promise<Buffer> {
+  const tooLong = () => invalid(name, `it is longer than ${maxManifestBytes} bytes`);
+  const length = contentLength(response.headers);
+  if (length !== undefined && length > maxManifestBytes) {
+    await response.discard();
+    throw tooLong();
+  }
+  try {
+    return await readWhole(response.body, maxManifestBytes, tooLong);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof LayerpullError ? error : unreachable(response.url, error);
+  }
+}
+
+/** The digest of the bytes. What the registry says in a header about it counts for nothing. */
+function checkedDigest(bytes: Buffer, { digest, size, name }: Wanted): Digest {
+  const computed = digestOf(bytes, digest === undefined ? 'sha256' : digestAlgorithm(digest));
+  if (digest !== undefined && computed !== digest) {
+    throw new LayerpullError(
+      'digest_mismatch',
+      `the manifest of ${name} is ${computed} and should be ${digest}`,
+      {
+        hint: 'the registry or something before it sends wrong content',
+      },
+    );
+  }
+  if (size !== undefined && bytes.length !== size) {
+    throw new LayerpullError(
+      'size_mismatch',
+      `manifest ${computed} of ${name} has ${bytes.length} bytes, not ${size}`,
+      {
+        hint: 'the index that lists it was pushed wrongly',
+      },
+    );
+  }
+  return computed;
+}

@@ -1,0 +1,27 @@
+import { isLoopback } from '../http/addresses.ts';
+
+/** Where a registry answers. */
+export interface Endpoint {
+  /** As people write it: `docker.io`, `127.0.0.1:5000`. */
+  readonly registry: string;
+  /** Scheme and host. */
+  readonly base: URL;
+}
+
+/** Docker Hub has a name for people and a host for machines. */
+const hosts: Readonly<Record<string, string>> = { 'docker.io': 'registry-1.docker.io' };
+
+/** Https, but http for registries on this machine, which rarely have a certificate, and for all with `plainHttp`. */
+export function endpointOf(registry: string, plainHttp: boolean): Endpoint {
+  const base = new URL(`https://${hosts[registry] ?? registry}/`);
+  if (!plainHttp && !isLoopback(base.hostname)) return { registry, base };
+  return { registry, base: new URL(`http://${hosts[registry] ?? registry}/`) };
+}
+
+export function manifestUrl({ base }: Endpoint, repository: string, name: string): URL {
+  return new URL(`/v2/${repository}/manifests/${name}`, base);
+}
+
+export function blobUrl({ base }: Endpoint, repository: string, digest: string): URL {
+  return new URL(`/v2/${repository}/blobs/${digest}`, base);
+}

@@ -1,0 +1,160 @@
+import * as v from 'valibot';
+import { LayerpullError, systemCodeOf } from '../core/errors.ts';
+import { isLoopback } from '../http/addresses.ts';
+import type { HttpResponse } from '../http/client.ts';
+import { readBeginning } from '../http/limits.ts';
+import { transportProblem } from '../http/transport.ts';
+
+/** What was asked for, in the words of its error messages. */
+export interface Subject {
+  readonly kind: 'manifest' | 'blob' | 'token';
+  /** `docker.io/library/busybox:latest`, `sha256:… of docker.io/library/busybox` */
+  readonly name: string;
+}
+
+const maxErrorBytes = 65_536;
+const longestSaying = 200;
+
+const tlsSpokenToHttp: ReadonlySet<string> = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'EPROTO',
+]);
+
+const certificateProblem = /^(CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|ERR_TLS_CERT)/;
+
+/** The error for a registry that could not be reached, or whose connection broke. */
+export function unreachable(url: URL, cause: unknown): LayerpullError {
+  const code = ownCodeOf(cause) ?? '';
+  const problem = `cannot reach ${url.host}: ${oneLine(transportProblem(cause))}`;
+  const fail = (hint: string, retryable: boolean) =>
+    new LayerpullError('registry_unreachable', problem, { hint, retryable, cause });
+  if (tlsSpokenToHttp.has(code)) return fail('if it speaks plain http, use --plain-http', false);
+  if (certificateProblem.test(code)) {
+    return fail('its certificate is not trusted; name its authority in NODE_EXTRA_CA_CERTS', false);
+  }
+  if (isParserError(cause)) return fail(notHttpHint(url), false);
+  return fail('look at the registry, its name, and the network', true);
+}
+
+/** undici gives these no code of their own. */
+function isParserError(cause: unknown): boolean {
+  return cause instanceof Error && cause.name === 'HTTPParserError';
+}
+
+function notHttpHint(url: URL): string {
+  if (isLoopback(url.hostname)) return 'it does not speak http, as registries on this machine have to';
+  return 'it does not speak http; if it speaks https, leave out --plain-http';
+}
+
+/** The error for a blob that ended early; whoever stores it goes on from there. */
+export function cutShort(url: URL, reason: string, position: number, size: number): LayerpullError {
+  const message = `${url.host}: ${oneLine(reason)} after ${position} of ${size} bytes`;
+  return new LayerpullError('registry_failed', message, {
+    hint: 'the registry has a problem, or the network; try again later',
+  });
+}
+
+/** Refused at once: a wrong address rather than a bad moment. */
+export function isRefused(error: unknown): boolean {
+  return systemCodeOf(error) === 'ECONNREFUSED';
+}
+
+function ownCodeOf(value: unknown): string | undefined {
+  for (let error = value, depth = 0; error instanceof Error && depth < 8; error = error.cause, depth += 1) {
+    if ('code' in error && typeof error.code === 'string') return error.code;
+  }
+  return undefined;
+}
+
+/** Reads what the registry says about a status that is no success, frees the response, and makes the error of it. */
+export async function statusError(
+  subject: Subject,
+  url: URL,
+  response: Pick<HttpResponse, 'status' | 'headers' | 'body'>,
+): Promise<LayerpullError> {
+  const body = await readBeginning(response.body, maxErrorBytes);
+  const said = whatItSays(body, response.headers['content-type'] ?? '');
+  const { status } = response;
+  if (status === 404) return notFound(subject, url, said);
+  if (status === 401 || status === 403) return denied(subject, url, said);
+  if (status === 429) {
+    const hint = 'wait a while; registries allow fewer pulls to those who are not signed in';
+    return new LayerpullError('rate_limited', `${url.host} limits the rate of requests${colon(said)}`, {
+      hint,
+    });
+  }
+  if (status >= 500 || status === 408) return failed(url, status, said);
+  return unexpected(url, status, said);
+}
+
+function notFound(subject: Subject, url: URL, said: string): LayerpullError {
+  if (subject.kind === 'blob') {
+    return new LayerpullError('blob_not_found', `${url.host} does not have blob ${subject.name}`, {
+      hint: 'the image is incomplete in the registry; push it again',
+    });
+  }
+  if (subject.kind === 'token') return unexpected(url, 404, said);
+  return new LayerpullError('image_not_found', `${subject.name} was not found at ${url.host}${colon(said)}`, {
+    hint: 'look at the name and the tag',
+  });
+}
+
+function denied(subject: Subject, url: URL, said: string): LayerpullError {
+  const hub = /(^|\.)docker\.io$/.test(url.hostname);
+  return new LayerpullError('access_denied', `${url.host} denies access to ${subject.name}${colon(said)}`, {
+    hint: hub
+      ? 'Docker Hub answers so for a repository that does not exist, too: look at the name'
+      : 'look at the name; some registries answer so for a repository that does not exist, too',
+  });
+}
+
+const passing: ReadonlySet<number> = new Set([408, 502, 503, 504]);
+
+function failed(url: URL, status: number, said: string): LayerpullError {
+  return new LayerpullError('registry_failed', `${url.host} failed with status ${status}${colon(said)}`, {
+    hint: 'the registry has a problem; try again later',
+    retryable: passing.has(status),
+  });
+}
+
+function unexpected(url: URL, status: number, said: string): LayerpullError {
+  const needsTls = url.protocol === 'http:' && /HTTPS/i.test(said);
+  return new LayerpullError('registry_protocol', `${url.host} answered with status ${status}${colon(said)}`, {
+    hint: needsTls ? 'it speaks https: leave out --plain-http' : 'is this address a registry?',
+  });
+}
+
+const errorBody = v.object({
+  errors: v.array(v.object({ code: v.string(), message: v.optional(v.string()) })),
+});
+
+/** The message of an OCI error body (distribution-spec, "Error Codes"), or a short plain text; else nothing. */
+function whatItSays(body: Buffer, contentType: string): string {
+  const parsed = v.safeParse(errorBody, parseJson(body));
+  const first = parsed.success ? parsed.output.errors[0] : undefined;
+  if (first) return oneLine(first.message || first.code);
+  return /^text\/plain/i.test(contentType) ? oneLine(body.toString('utf8', 0, 4 * longestSaying)) : '';
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+/** Text from the network for one line of a terminal: no control characters, no credentials, not long. */
+export function oneLine(text: string): string {
+  const line = text
+    .slice(0, 4 * longestSaying)
+    .replace(/[\p{C}\p{Z}]+/gu, ' ')
+    .replace(/\b(bearer|basic)\s+\S+/gi, '$1 …')
+    .trim();
+  return line.length > longestSaying ? `${line.slice(0, longestSaying)}…` : line;
+}
+
+function colon(said: string): string {
+  return said === '' ? '' : `: ${said}`;
+}

@@ -1,0 +1,84 @@
+import { open, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Descriptor } from '../core/descriptor.ts';
+import { type Digest, isDigest } from '../core/digest.ts';
+import { LayerpullError, systemCodeOf } from '../core/errors.ts';
+import type { BlobStore, ByteRange, Ingest, Writer } from './blob-store.ts';
+import { storing } from './files.ts';
+import { FileIngest } from './ingest.ts';
+import { blobPath, type Layout, partialsPath } from './layout.ts';
+import { createPartial } from './partials.ts';
+
+/** The blobs of an OCI layout. */
+export function createBlobs(layout: Layout): BlobStore {
+  const has = (descriptor: Descriptor) => hasBlob(layout, descriptor);
+  return {
+    storeId: layout.storeId,
+    path: layout.root,
+    has,
+    open: (digest, range) => openBlob(layout, digest, range),
+    ingest: (descriptor, writer, { fresh = false } = {}) =>
+      storing(`store ${descriptor.digest}`, () => startIngest(layout, descriptor, writer, fresh)),
+    list: () => listBlobs(layout),
+  };
+}
+
+async function hasBlob(layout: Layout, { digest, size }: Descriptor): Promise<boolean> {
+  try {
+    const stats = await stat(blobPath(layout, digest));
+    return stats.isFile() && stats.size === size;
+  } catch {
+    return false;
+  }
+}
+
+async function openBlob(
+  layout: Layout,
+  digest: Digest,
+  range?: ByteRange,
+): Promise<AsyncIterable<Uint8Array>> {
+  try {
+    const handle = await open(blobPath(layout, digest), 'r');
+    return handle.createReadStream({ ...range, autoClose: true });
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    throw new LayerpullError('blob_not_found', `${digest} is not in the store ${layout.root}`, {
+      origin: 'store',
+    });
+  }
+}
+
+async function startIngest(
+  layout: Layout,
+  descriptor: Descriptor,
+  writer: Writer,
+  fresh: boolean,
+): Promise<Ingest> {
+  const folder = partialsPath(layout, descriptor.digest);
+  const ingest = new FileIngest({
+    descriptor,
+    folder,
+    partial: await createPartial(folder, writer),
+    target: blobPath(layout, descriptor.digest),
+    isThere: () => hasBlob(layout, descriptor),
+  });
+  if (fresh) return ingest;
+  try {
+    await ingest.inherit();
+  } catch (error) {
+    await ingest.discard();
+    throw error;
+  }
+  return ingest;
+}
+
+async function* listBlobs({ root }: Layout): AsyncIterable<{ digest: Digest; size: number }> {
+  for (const algorithm of ['sha256', 'sha512']) {
+    const folder = path.join(root, 'blobs', algorithm);
+    for (const name of await readdir(folder)) {
+      const digest = `${algorithm}:${name}`;
+      const stats = isDigest(digest) ? await stat(path.join(folder, name)).catch(() => undefined) : undefined;
+      if (isDigest(digest) && stats?.isFile()) yield { digest, size: stats.size };
+    }
+  }
+}

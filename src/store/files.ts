@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { isLayerpullError, LayerpullError, messageOf, systemCodeOf } from '../core/errors.ts';
+
+/** Other users may read what is stored, as tools that run as somebody else do; only the owner writes. */
+export const folderMode = 0o755;
+export const fileMode = 0o644;
+
+/** Makes a renamed or linked name durable. File systems that cannot sync a folder need no sync. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EINVAL') throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes a small file whole or not at all: beside its place, synced, renamed. */
+export async function replaceFile(target: string, content: string | Uint8Array): Promise<void> {
+  const folder = path.dirname(target);
+  const draft = path.join(folder, `.draft-${randomUUID()}`);
+  try {
+    await writeNew(draft, content);
+    await rename(draft, target);
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncFolder(folder);
+}
+
+/** Writes a file that must not be there yet, and syncs it. */
+export async function writeNew(file: string, content: string | Uint8Array): Promise<void> {
+  await withFile(await open(file, 'wx', fileMode), async (handle) => {
+    await handle.writeFile(content);
+    await handle.sync();
+  });
+}
+
+export async function withFile<T>(handle: FileHandle, work: (handle: FileHandle) => Promise<T>): Promise<T> {
+  try {
+    return await work(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+const fullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+const unusableCodes: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOTDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+]);
+
+/** A system's error as one of ours: what was tried, on what, and what to do. */
+export function storageError(error: unknown, action: string): LayerpullError {
+  if (isLayerpullError(error)) return error;
+  const code = systemCodeOf(error) ?? '';
+  const message = `cannot ${action}: ${reasons[code] ?? messageOf(error)}`;
+  if (fullCodes.has(code)) {
+    return new LayerpullError('store_full', message, {
+      hint: 'free space, then pull again: it goes on where it was',
+      cause: error,
+    });
+  }
+  if (unusableCodes.has(code)) {
+    return new LayerpullError('store_unusable', message, {
+      hint: 'choose another folder with --store',
+      cause: error,
+    });
+  }
+  return new LayerpullError('store_failed', message, { cause: error });
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left on the device',
+  EDQUOT: 'the disk quota is used up',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'a part of the path is not a folder',
+  EEXIST: 'a file stands in its place',
+};
+
+/** Runs `work`; what the system throws in it becomes one of our errors. */
+export async function storing<T>(action: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storageError(error, action);
+  }
+}

@@ -1,0 +1,70 @@
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import * as v from 'valibot';
+import type { Clock } from '../core/clock.ts';
+import { formatPlatform } from '../core/descriptor.ts';
+import { type Digest, digestHex, digestOf, isDigest } from '../core/digest.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { replaceFile, storing } from './files.ts';
+import type { ImageRecord, ImageStore } from './image-store.ts';
+import { rewriteIndex, type StoredImage } from './index-json.ts';
+import { imagesPath, type Layout } from './layout.ts';
+
+const digestSchema = v.custom<Digest>(
+  (value) => typeof value === 'string' && isDigest(value),
+  'not a digest',
+);
+
+const descriptorSchema = v.object({ mediaType: v.string(), digest: digestSchema, size: v.number() });
+
+const imageSchema = v.object({
+  name: v.string(),
+  platform: v.object({ os: v.string(), architecture: v.string(), variant: v.exactOptional(v.string()) }),
+  manifest: descriptorSchema,
+  index: v.exactOptional(descriptorSchema),
+  recordedAtMs: v.number(),
+});
+
+export interface ImagesOptions {
+  readonly layout: Layout;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The images of an OCI layout. */
+export function createImages({ layout, clock, log }: ImagesOptions): ImageStore {
+  const readAll = () => readImages(layout, log);
+  return {
+    record: (image) =>
+      storing(`record the image ${image.name}`, async () => {
+        const stored: StoredImage = { ...image, recordedAtMs: clock.wallNow() };
+        await replaceFile(imageFile(layout, image), JSON.stringify(stored, null, 2));
+        await rewriteIndex(layout, readAll);
+      }),
+    list: () => storing('read the images', readAll),
+  };
+}
+
+/** The name and the platform decide the file: pulling again replaces, other platforms stay. */
+function imageFile(layout: Layout, { name, platform }: ImageRecord): string {
+  const key = digestOf(Buffer.from(`${name}\n${formatPlatform(platform)}`));
+  return path.join(imagesPath(layout), `${digestHex(key).slice(0, 32)}.json`);
+}
+
+async function readImages(layout: Layout, log: Log): Promise<StoredImage[]> {
+  const folder = imagesPath(layout);
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.json') && !name.startsWith('.'));
+  const images = await Promise.all(names.sort().map((name) => readImage(path.join(folder, name), log)));
+  return images.filter((image) => image !== undefined);
+}
+
+/** A damaged record hides one image, not all of them. */
+async function readImage(file: string, log: Log): Promise<StoredImage | undefined> {
+  try {
+    return v.parse(imageSchema, JSON.parse(await readFile(file, 'utf8')));
+  } catch (error) {
+    log.warn({ file }, `an image record cannot be read and is left out: ${messageOf(error)}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,174 @@
+import type { Hash } from 'node:crypto';
+import { rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Descriptor } from '../core/descriptor.ts';
+import { digestAlgorithm, finishDigest, startDigest } from '../core/digest.ts';
+import { LayerpullError, systemCodeOf } from '../core/errors.ts';
+import type { Ingest } from './blob-store.ts';
+import { storageError, storing, syncFolder } from './files.ts';
+import { openLongest, type Partial } from './partials.ts';
+
+/** Fewer, larger writes: what arrives from a socket comes in pieces of 16 to 64 KiB. */
+const writeBytes = 1_048_576;
+
+export interface IngestParts {
+  readonly descriptor: Descriptor;
+  readonly partial: Partial;
+  /** Folder of all partials of this blob. */
+  readonly folder: string;
+  /** Where the blob is published. */
+  readonly target: string;
+  /** Whether the blob is in the store. */
+  readonly isThere: () => Promise<boolean>;
+}
+
+/** Hashes and appends; see the port for its promises. */
+export class FileIngest implements Ingest {
+  readonly #parts: IngestParts;
+  readonly #hash: Hash;
+  #offset = 0;
+  #writtenBytes = 0;
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #inherited: string | undefined;
+  #isOpen = true;
+
+  constructor(parts: IngestParts) {
+    this.#parts = parts;
+    this.#hash = startDigest(digestAlgorithm(parts.descriptor.digest));
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  written(): number {
+    return this.#writtenBytes;
+  }
+
+  /** Copies the longest partial that another writer left. Call it first. */
+  async inherit(): Promise<void> {
+    const { folder, partial, descriptor } = this.#parts;
+    const other = await openLongest(folder, partial.file, descriptor.size);
+    if (!other) return;
+    try {
+      await this.#copy(other);
+      this.#inherited = other.file;
+    } finally {
+      await other.handle.close();
+    }
+    await this.#flush();
+    this.#offset = this.#writtenBytes;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    const { descriptor } = this.#parts;
+    if (this.#writtenBytes + chunk.length > descriptor.size) {
+      throw new LayerpullError(
+        'size_mismatch',
+        `${descriptor.digest} has more than the ${descriptor.size} bytes stated`,
+        {
+          hint: 'the registry serves other content than its manifest says',
+        },
+      );
+    }
+    this.#hash.update(chunk);
+    this.#waiting.push(chunk);
+    this.#waitingBytes += chunk.length;
+    this.#writtenBytes += chunk.length;
+    if (this.#waitingBytes >= writeBytes) await storing(this.#action, () => this.#flush());
+  }
+
+  async commit(): Promise<void> {
+    await storing(this.#action, async () => {
+      await this.#flush();
+      await this.#parts.partial.handle.datasync();
+    });
+    await this.close();
+    await this.#verify();
+    await storing(this.#action, () => this.#publish());
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    try {
+      await this.#flush();
+    } catch {
+      // A partial that lost its tail is as good as one that ended earlier.
+    } finally {
+      await this.#parts.partial.handle.close();
+    }
+  }
+
+  async discard(): Promise<void> {
+    await this.close();
+    await rm(this.#parts.partial.file, { force: true });
+  }
+
+  get #action(): string {
+    return `store ${this.#parts.descriptor.digest}`;
+  }
+
+  async #copy(other: Partial): Promise<void> {
+    const { size } = this.#parts.descriptor;
+    while (this.#writtenBytes < size) {
+      const buffer = Buffer.allocUnsafe(Math.min(writeBytes, size - this.#writtenBytes));
+      const { bytesRead } = await other.handle.read(buffer, 0, buffer.length, this.#writtenBytes);
+      if (bytesRead === 0) return;
+      await this.write(buffer.subarray(0, bytesRead));
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const pieces = this.#waiting;
+    const bytes = this.#waitingBytes;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    let rest = pieces;
+    for (let left = bytes; left > 0; ) {
+      const { bytesWritten } = await this.#parts.partial.handle.writev(rest);
+      left -= bytesWritten;
+      rest = left > 0 ? after(rest, bytesWritten) : [];
+    }
+  }
+
+  async #verify(): Promise<void> {
+    const { digest, size } = this.#parts.descriptor;
+    if (this.#writtenBytes < size) {
+      throw new LayerpullError(
+        'size_mismatch',
+        `${digest} ended after ${this.#writtenBytes} of ${size} bytes`,
+      );
+    }
+    const found = finishDigest(this.#hash, digestAlgorithm(digest));
+    if (found === digest) return;
+    await rm(this.#parts.partial.file, { force: true });
+    if (this.#inherited) await rm(this.#inherited, { force: true });
+    throw new LayerpullError('digest_mismatch', `${digest} does not match its bytes: they are ${found}`, {
+      hint: 'the registry or something on the way to it changes content; nothing was kept',
+    });
+  }
+
+  async #publish(): Promise<void> {
+    const { partial, target, folder, isThere } = this.#parts;
+    try {
+      await rename(partial.file, target);
+    } catch (error) {
+      // Whoever published meanwhile removed all partials, ours too.
+      if (systemCodeOf(error) !== 'ENOENT' || !(await isThere())) throw storageError(error, this.#action);
+    }
+    await syncFolder(path.dirname(target));
+    await rm(folder, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+/** What is left of `pieces` when `bytes` of them are written. */
+function after(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let skip = bytes;
+  return pieces.flatMap((piece) => {
+    const kept = piece.subarray(Math.min(skip, piece.length));
+    skip = Math.max(0, skip - piece.length);
+    return kept.length > 0 ? [kept] : [];
+  });
+}

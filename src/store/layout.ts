@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import path from 'node:path';
+import * as v from 'valibot';
+import { type Digest, digestAlgorithm, digestHex } from '../core/digest.ts';
+import { LayerpullError, systemCodeOf } from '../core/errors.ts';
+import { type StoreId, toStoreId } from '../core/ids.ts';
+import { folderMode, replaceFile, writeNew } from './files.ts';
+
+/** Where everything lies in a store: an OCI image layout with a few files of our own beside it. */
+export interface Layout {
+  /** Absolute, links resolved. */
+  readonly root: string;
+  readonly storeId: StoreId;
+}
+
+const ociLayout = JSON.stringify({ imageLayoutVersion: '1.0.0' });
+const emptyIndex = JSON.stringify({ schemaVersion: 2, manifests: [] });
+
+/** `layerpull.json`: the format of our own files, and the name that all who share the store share. */
+const identitySchema = v.object({ format: v.number(), storeId: v.pipe(v.string(), v.minLength(1)) });
+const format = 1;
+
+export function blobPath({ root }: Layout, digest: Digest): string {
+  return path.join(root, 'blobs', digestAlgorithm(digest), digestHex(digest));
+}
+
+export function partialsPath({ root }: Layout, digest: Digest): string {
+  return path.join(root, 'ingest', `${digestAlgorithm(digest)}-${digestHex(digest)}`);
+}
+
+export const imagesPath = ({ root }: Layout): string => path.join(root, 'images');
+export const indexPath = ({ root }: Layout): string => path.join(root, 'index.json');
+
+/**
+ * Opens a store, making it where there is none. Several processes may do so at once: they agree on one store id.
+ *
+ * @throws LayerpullError `store_unusable` for a folder that holds something else, or a newer format
+ */
+export async function openLayout(wanted: string): Promise<Layout> {
+  await mkdir(wanted, { recursive: true, mode: folderMode });
+  const root = await realpath(wanted);
+  await refuseForeignFolder(root);
+  await writeUnlessThere(path.join(root, 'oci-layout'), ociLayout);
+  for (const folder of ['blobs/sha256', 'blobs/sha512', 'images', 'ingest']) {
+    await mkdir(path.join(root, folder), { recursive: true, mode: folderMode });
+  }
+  await writeUnlessThere(path.join(root, 'index.json'), emptyIndex);
+  return { root, storeId: await readIdentity(root) };
+}
+
+/** Nobody wants a store unpacked into their home: only an empty folder or an OCI layout becomes one. */
+async function refuseForeignFolder(root: string): Promise<void> {
+  const names = (await readdir(root)).filter((name) => !name.startsWith('.') && name !== 'lost+found');
+  if (names.length === 0 || names.includes('oci-layout')) return;
+  throw new LayerpullError('store_unusable', `${root} is not a content store: it holds other files`, {
+    hint: 'choose an empty folder or an OCI image layout with --store',
+  });
+}
+
+async function readIdentity(root: string): Promise<StoreId> {
+  const file = path.join(root, 'layerpull.json');
+  await claimName(file, JSON.stringify({ format, storeId: randomUUID() }));
+  const identity = parseIdentity(await readFile(file, 'utf8'), file);
+  if (identity.format > format) {
+    throw new LayerpullError(
+      'store_unusable',
+      `${root} was written by a newer layerpull (format ${identity.format})`,
+      {
+        hint: 'use that version, or another folder with --store',
+      },
+    );
+  }
+  return toStoreId(identity.storeId);
+}
+
+function parseIdentity(text: string, file: string): v.InferOutput<typeof identitySchema> {
+  try {
+    return v.parse(identitySchema, JSON.parse(text));
+  } catch (cause) {
+    throw new LayerpullError('store_unusable', `${file} is damaged`, {
+      hint: 'remove that file if the store is yours: a new one is made',
+      cause,
+    });
+  }
+}
+
+async function writeUnlessThere(file: string, content: string): Promise<void> {
+  try {
+    await readFile(file);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    await replaceFile(file, content);
+  }
+}
+
+/** Of several processes that give a file its first content, one wins, and nobody sees half of it. */
+async function claimName(file: string, content: string): Promise<void> {
+  const draft = path.join(path.dirname(file), `.draft-${randomUUID()}`);
+  try {
+    await readFile(file);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    await writeNew(draft, content);
+    await link(draft, file).catch(ignoreExisting);
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+function ignoreExisting(error: unknown): void {
+  if (systemCodeOf(error) !== 'EEXIST') throw error;
+}

@@ -1,0 +1,59 @@
+import path from 'node:path';
+import type { Clock } from '../core/clock.ts';
+import type { Descriptor } from '../core/descriptor.ts';
+import { digestAlgorithm, digestOf } from '../core/digest.ts';
+import { LayerpullError } from '../core/errors.ts';
+import { type Log, silentLog } from '../core/log.ts';
+import type { BlobStore } from './blob-store.ts';
+import { createBlobs } from './blobs.ts';
+import { replaceFile, storing } from './files.ts';
+import type { ImageStore } from './image-store.ts';
+import { createImages } from './images.ts';
+import { blobPath, openLayout } from './layout.ts';
+import { collectAbandoned } from './partials.ts';
+
+export interface OpenStoreOptions {
+  /** Folder of the store; made where it does not exist. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly log?: Log;
+}
+
+/** A content store on disk: an OCI image layout that other tools read directly. */
+export interface Store {
+  readonly blobs: BlobStore;
+  readonly images: ImageStore;
+  /** Keeps a manifest or an index under its digest. @throws LayerpullError `digest_mismatch`, `store_*` */
+  putDocument(descriptor: Descriptor, bytes: Uint8Array): Promise<void>;
+}
+
+/** Partials that nobody touched for this long are not coming back. */
+const abandonedAfterMs = 24 * 3_600_000;
+
+/**
+ * Opens or makes a store. Nothing stays open: there is nothing to close.
+ *
+ * @throws LayerpullError `store_unusable`, `store_full`, `store_failed`
+ */
+export async function openStore({ path: folder, clock, log = silentLog }: OpenStoreOptions): Promise<Store> {
+  const layout = await storing(`use the store ${folder}`, () => openLayout(folder));
+  const blobs = createBlobs(layout);
+  await collectAbandoned(path.join(layout.root, 'ingest'), clock.wallNow(), abandonedAfterMs).catch(() => {});
+  return {
+    blobs,
+    images: createImages({ layout, clock, log }),
+    putDocument: async (descriptor, bytes) => {
+      refuseWrongBytes(descriptor, bytes);
+      if (await blobs.has(descriptor)) return;
+      await storing(`store ${descriptor.digest}`, () =>
+        replaceFile(blobPath(layout, descriptor.digest), bytes),
+      );
+    },
+  };
+}
+
+function refuseWrongBytes({ digest }: Descriptor, bytes: Uint8Array): void {
+  const found = digestOf(bytes, digestAlgorithm(digest));
+  if (found === digest) return;
+  throw new LayerpullError('digest_mismatch', `${digest} does not match its bytes: they are ${found}`);
+}

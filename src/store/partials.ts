@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { systemCodeOf } from '../core/errors.ts';
+import type { Writer } from './blob-store.ts';
+import { fileMode, folderMode } from './files.ts';
+
+/**
+ * Partial blobs: `ingest/<alg>-<hex>/<session>-<token>`. Each has one writer for ever. Who takes over copies.
+ * Names are opened exclusively and links are never followed, so nobody can be made to write elsewhere.
+ */
+export interface Partial {
+  readonly file: string;
+  readonly handle: FileHandle;
+}
+
+/** Tries against a folder that another writer's publishing keeps removing. */
+const maxTries = 20;
+
+export async function createPartial(folder: string, { session, token }: Writer): Promise<Partial> {
+  const name = `${session}-${token ?? 'alone'}`;
+  for (let round = 1; ; round += 1) {
+    const file = path.join(folder, round === 1 ? name : `${name}.${randomUUID()}`);
+    try {
+      await mkdir(folder, { recursive: true, mode: folderMode });
+      return { file, handle: await open(file, exclusively, fileMode) };
+    } catch (error) {
+      const code = systemCodeOf(error);
+      const isRace = code === 'ENOENT' || code === 'EEXIST';
+      if (!isRace || round >= maxTries) throw error;
+    }
+  }
+}
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY } = constants;
+const exclusively = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+
+/** The partial of another writer that has come furthest, opened for reading. */
+export async function openLongest(
+  folder: string,
+  own: string,
+  maxBytes: number,
+): Promise<Partial | undefined> {
+  const candidates = await Promise.all(
+    (await namesIn(folder)).map((name) => measure(path.join(folder, name))),
+  );
+  const usable = candidates.filter(({ file, size }) => file !== own && size > 0 && size <= maxBytes);
+  for (const { file } of usable.sort((a, b) => b.size - a.size)) {
+    const handle = await open(file, O_RDONLY | O_NOFOLLOW).catch(() => undefined);
+    if (handle) return { file, handle };
+  }
+  return undefined;
+}
+
+async function measure(file: string): Promise<{ file: string; size: number }> {
+  const stats = await lstat(file).catch(() => undefined);
+  return { file, size: stats?.isFile() ? stats.size : 0 };
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Removes the partials of blobs that nobody has written to for `olderThanMs`. */
+export async function collectAbandoned(
+  ingest: string,
+  wallNowMs: number,
+  olderThanMs: number,
+): Promise<void> {
+  for (const name of await namesIn(ingest)) {
+    const folder = path.join(ingest, name);
+    if (wallNowMs - (await lastTouched(folder)) < olderThanMs) continue;
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function lastTouched(folder: string): Promise<number> {
+  const files = [folder, ...(await namesIn(folder).catch(() => [])).map((name) => path.join(folder, name))];
+  const times = await Promise.all(
+    files.map(async (file) => (await lstat(file).catch(() => undefined))?.mtimeMs ?? 0),
+  );
+  return Math.max(...times);
+}

@@ -1,0 +1,5 @@
+/** One GET, its answer read to the end. */
+export async function get(url: string): Promise<{ readonly status: number; readonly text: string }> {
+  const response = await fetch(url);
+  return { status: response.status, text: await response.text() };
+}

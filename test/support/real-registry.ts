@@ -1,0 +1,93 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { type AccessEntry, countBlobGets, parseAccessLog } from './access-log.ts';
+import { requireComponent } from './component-list.ts';
+import { spawnProcess } from './processes.ts';
+import { tempDir } from './temp.ts';
+
+export interface RealRegistry {
+  /** `127.0.0.1:PORT` */
+  readonly host: string;
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string;
+  /** What a client sends to be let in; undefined: everyone is. */
+  readonly authorization: string | undefined;
+  /** Every request up to now, in the order in which they ended. */
+  accessLog(): Promise<AccessEntry[]>;
+  /** How often blobs, or the one with this digest, were read. */
+  blobGets(digest?: string): Promise<number>;
+  /** The file that holds a blob's bytes, for tests that spoil it. */
+  blobFile(digest: string): string;
+  /** Forgets the log so far. */
+  clearLog(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface RealRegistryOptions {
+  /** Ask for `credentials` (basic access). Default: no. */
+  readonly auth?: boolean;
+}
+
+export const credentials = { username: 'tester', password: 'let-me-pull' } as const;
+
+// bcrypt with the least cost, of the password above.
+const passwordHash = '$2a$04$abcdefghijklmnopqrstuuwdkGTL1VXXceFsFtU9LFKKZr/jusE2.';
+
+/** Starts a docker-registry on a free port of 127.0.0.1 with an empty storage; it ends with the test. */
+export async function startRegistry(options: RealRegistryOptions = {}): Promise<RealRegistry> {
+  const { path: program, env } = requireComponent('docker-registry');
+  const dir = tempDir();
+  const file = path.join(dir, 'config.json');
+  writeFileSync(path.join(dir, 'htpasswd'), `${credentials.username}:${passwordHash}\n`);
+  writeFileSync(file, JSON.stringify(configOf(dir, options)));
+  const child = await spawnProcess(program, ['serve', file], { env: { PATH: process.env['PATH'], ...env } });
+  const [, host = ''] = await child.stderr.waitFor(/listening on (127\.0\.0\.1:\d+)/);
+  const url = `http://${host}`;
+
+  let marks = 0;
+  let cleared = 0;
+  const allEntries = async () => {
+    // A request is logged after its answer; the log is complete once it shows a request made now.
+    marks += 1;
+    const mark = `/v2/?mark=${marks}`;
+    await (await fetch(url + mark)).arrayBuffer();
+    await child.stdout.waitFor(new RegExp(`"GET ${mark.replace('?', '\\?')} `));
+    return parseAccessLog(child.stdout.lines()).filter((entry) => !entry.path.startsWith('/v2/?mark='));
+  };
+  const accessLog = async () => (await allEntries()).slice(cleared);
+
+  return {
+    host,
+    url,
+    authorization: options.auth ? basicAuthorization() : undefined,
+    accessLog,
+    blobGets: async (digest) => countBlobGets(await accessLog(), digest),
+    blobFile: (digest) => blobFileIn(dir, digest),
+    clearLog: async () => {
+      cleared = (await allEntries()).length;
+    },
+    stop: async () => void (await child.stop()),
+  };
+}
+
+/** YAML, of which JSON is a part. */
+function configOf(dir: string, { auth }: RealRegistryOptions): unknown {
+  const htpasswd = { realm: 'tests', path: path.join(dir, 'htpasswd') };
+  return {
+    version: '0.1',
+    log: { level: 'info', accesslog: { disabled: false } },
+    storage: { filesystem: { rootdirectory: path.join(dir, 'data') }, delete: { enabled: true } },
+    http: { addr: '127.0.0.1:0', secret: 'of the tests' },
+    ...(auth ? { auth: { htpasswd } } : {}),
+  };
+}
+
+function basicAuthorization(): string {
+  const { username, password } = credentials;
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+function blobFileIn(dir: string, digest: string): string {
+  const [algorithm = '', hex = ''] = digest.split(':');
+  return path.join(dir, 'data/docker/registry/v2/blobs', algorithm, hex.slice(0, 2), hex, 'data');
+}
