@@ -2,8 +2,8 @@
  * Downloads four layers concurrently on two nodes that share one store. The hook (`runLayer`) does the lock, the
  * skip, the wait, the verification and the release; all that is written here is where the bytes come from.
  *
- * Run it after `npm run build`: npx esbuild examples/concurrent-layers.ts --bundle --platform=node --format=esm
- * --external:layerpull --external:fs-native-extensions --outfile=/tmp/example.mjs && node /tmp/example.mjs
+ * To run it: npm install layerpull esbuild, then
+ *   npx esbuild concurrent-layers.ts --format=esm --outfile=concurrent-layers.mjs && node concurrent-layers.mjs
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';

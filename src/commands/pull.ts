@@ -8,8 +8,7 @@ export default class Pull extends BaseCommand {
   static override summary = 'Pull an image into the store, each layer once for all nodes that share it.';
 
   static override description =
-    `Prints NAME@DIGEST. Layers that another node of the same store is downloading are waited for, not
-downloaded again.`;
+    'Prints NAME@DIGEST. Layers that another node of the same store downloads are waited for, not fetched again.';
 
   static override examples = [
     '<%= config.bin %> pull busybox',

@@ -1,7 +1,9 @@
 import type { Digest } from '../core/digest.ts';
-import type { ListQuery, OperationType, ResourceEvent, ResourceView } from './locks.ts';
-import { findLock, type Lock, type MachineState } from './machine/state.ts';
-import { viewLock } from './machine/status.ts';
+import type { SessionId } from '../core/ids.ts';
+import type { ListQuery, OperationType, PlaceView, ResourceView } from './locks.ts';
+import type { ResourceNews, viewOf } from './machine/events.ts';
+import { defaultDomain, findLock, isFresh, type Lock, type MachineState } from './machine/state.ts';
+import { placeView, viewLock } from './machine/views.ts';
 
 const defaultLimit = 1_000;
 
@@ -11,7 +13,7 @@ export function listResources(state: MachineState, query: ListQuery, nowMs: numb
   const found: ResourceView[] = [];
   for (const lock of prefix === undefined ? state.active : state.locks.values()) {
     if (found.length >= limit) break;
-    if (matches(lock, prefix) && isKnown(lock)) found.push(viewLock(lock, nowMs));
+    if (matches(lock, prefix) && isKnown(lock)) found.push(viewLock(state, lock, nowMs));
   }
   return found;
 }
@@ -19,27 +21,54 @@ export function listResources(state: MachineState, query: ListQuery, nowMs: numb
 /** With its algorithm or without, as people copy digests. */
 function matches({ resourceId }: Lock, prefix: string | undefined): boolean {
   if (prefix === undefined) return true;
-  return resourceId.startsWith(prefix) || resourceId.slice(resourceId.indexOf(':') + 1).startsWith(prefix);
+  return resourceId.startsWith(prefix) || resourceId.startsWith(prefix, resourceId.indexOf(':') + 1);
 }
 
 /** A lock that was only asked about has nothing to show. */
-function isKnown({ holder, queue, endings }: Lock): boolean {
-  return holder !== undefined || queue.size > 0 || endings.size > 0;
+function isKnown({ holder, queue, endings, lastFailure }: Lock): boolean {
+  return holder !== undefined || queue.size > 0 || endings.size > 0 || lastFailure !== undefined;
 }
 
-/** How a resource stands in the domain of clients without sessions; undefined while nothing happened to it. */
-export function currentResourceEvent(
+/** The sessions that wait for a resource, with their places. */
+export function placesAt(
+  state: MachineState,
+  domain: string,
+  resourceId: Digest,
+): { readonly sessionId: SessionId; readonly place: PlaceView }[] {
+  const waiters = [...(findLock(state, domain, resourceId)?.queue ?? [])];
+  return waiters.flatMap((waiter) =>
+    waiter.sessionId ? [{ sessionId: waiter.sessionId, place: placeView(waiter) }] : [],
+  );
+}
+
+/**
+ * What an older client that begins to listen has to know: who holds the resource or how it ended, and who is called
+ * by name to ask again. Nothing while nothing happened.
+ */
+export function currentNews(
   state: MachineState,
   type: OperationType,
   resourceId: Digest,
-): { readonly event: ResourceEvent; readonly endedAtMs?: number } | undefined {
-  const lock = findLock(state, 'default', resourceId);
-  if (lock?.holder) {
-    const event = { type, resourceId, nodeId: lock.holder.nodeId, success: false, error: '' };
-    return { event };
-  }
-  const ending = lock?.endings.get(type);
-  if (!ending) return undefined;
+  nowMs: number,
+): ResourceNews[] {
+  const lock = findLock(state, defaultDomain, resourceId);
+  if (!lock) return [];
+  const called = [...lock.farewells.values()].filter(
+    ({ who, why }) => who.type === type && why.kind !== 'done',
+  );
+  const calls = called.map(({ who }) => ({ event: callOf(type, resourceId, who) }));
+  return [...standing(state, lock, type, nowMs), ...calls];
+}
+
+function standing(state: MachineState, lock: Lock, type: OperationType, nowMs: number): ResourceNews[] {
+  const { holder, resourceId } = lock;
+  if (holder) return [{ event: callOf(type, resourceId, holder) }];
+  const ending = lock.endings.get(type);
+  if (!isFresh(state, ending, nowMs)) return [];
   const { by, success, error, atMs } = ending;
-  return { event: { type, resourceId, nodeId: by.nodeId, success, error }, endedAtMs: atMs };
+  return [{ event: { type, resourceId, nodeId: by.nodeId, success, error }, endedMs: atMs }];
+}
+
+function callOf(type: OperationType, resourceId: Digest, who: Parameters<typeof viewOf>[0]) {
+  return { type, resourceId, nodeId: who.nodeId, success: false, error: '' };
 }

@@ -99,8 +99,7 @@ export class SessionBook {
   }
 
   /** A lock that was listed in a heartbeat and is not in the answer belongs to somebody else. */
-  onHeartbeat(snapshot: SessionSnapshot, sent: readonly HeldProgress[]): void {
-    this.onSnapshot(snapshot);
+  onHeldAnswer(snapshot: SessionSnapshot, sent: readonly HeldProgress[]): void {
     const tokens = new Set(snapshot.granted.map((grant) => grant.token));
     for (const held of sent) {
       if (!tokens.has(held.token)) this.#revoke(held, held.token, 'the lock server gave it to another');

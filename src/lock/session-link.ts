@@ -12,8 +12,10 @@ export interface LinkParts {
   /** Whether bytes flowed since the last heartbeat. */
   readonly isBusy: () => boolean;
   readonly onEvent: (event: SessionEvent) => void;
+  /** How the server sees this session's places. */
+  readonly onSnapshot: (snapshot: SessionSnapshot) => void;
   /** The answer to a heartbeat that listed `sent`. */
-  readonly onHeartbeat: (snapshot: SessionSnapshot, sent: readonly HeldProgress[]) => void;
+  readonly onHeldAnswer: (snapshot: SessionSnapshot, sent: readonly HeldProgress[]) => void;
   /** The server had forgotten the session and has taken it up again: places must be asked for once more. */
   readonly onReopened: () => Promise<void>;
   /** Contact failed for as long as the bounds allow; told once until contact is made again. */
@@ -173,21 +175,22 @@ export class SessionLink {
 
   async #renewOrReopen(): Promise<void> {
     try {
-      await this.#renew();
+      this.#parts.onSnapshot(await this.#renew());
     } catch (error) {
       if (!isUnknownSession(error)) throw error;
       await this.reopen();
     }
   }
 
-  async #renew(): Promise<void> {
-    const { locks, open, bounds, held, onHeartbeat } = this.#parts;
+  async #renew(): Promise<SessionSnapshot> {
+    const { locks, open, bounds, held, onHeldAnswer } = this.#parts;
     const sent = held();
     const snapshot = await this.#call(bounds.heartbeatTimeoutMs, (signal) =>
       locks.renew(open.sessionId, { held: sent }, signal),
     );
     this.#inContact();
-    onHeartbeat(snapshot, sent);
+    onHeldAnswer(snapshot, sent);
+    return snapshot;
   }
 
   #inContact(): void {

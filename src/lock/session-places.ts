@@ -9,6 +9,8 @@ export interface PendingRequest {
   readonly requestId: RequestId;
   position: number;
   holder: HolderView | undefined;
+  /** The place as the answer to the request tells it. */
+  placed(position: number, holder: HolderView | undefined): void;
   /** Keeps the newest change for whoever reads next. */
   push(change: PlaceChange): void;
   next(signal: AbortSignal): Promise<PlaceChange>;
@@ -27,6 +29,13 @@ export function createPendingRequest(request: LayerAcquire, requestId: RequestId
     requestId,
     position: 0,
     holder: undefined,
+    placed(position, holder) {
+      pending.position = position;
+      pending.holder = holder;
+      if (newest?.kind !== 'moved') return;
+      newest = undefined;
+      arrival = deferred();
+    },
     push(change) {
       if (change.kind === 'moved') {
         if (change.position === pending.position && change.holder?.nodeId === pending.holder?.nodeId) return;

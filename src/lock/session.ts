@@ -45,6 +45,8 @@ export interface LockSession extends SessionLocks {
 const claimMs = 10_000;
 /** Between two tries to reach a server that went away: short enough for the next one to be found at once. */
 const retryMs = 200;
+/** What may be left unsaid is said in this many milliseconds or not at all. */
+const lastWordMs = 1_000;
 
 /**
  * Makes a session that is opened by its first request and kept by a stream and heartbeats. It comes back by itself
@@ -80,7 +82,8 @@ class Session implements LockSession {
       held: () => this.#held(),
       isBusy: () => this.#isBusy,
       onEvent: (event) => this.#book.onEvent(event),
-      onHeartbeat: (snapshot, sent) => this.#book.onHeartbeat(snapshot, sent),
+      onSnapshot: (snapshot) => this.#book.onSnapshot(snapshot),
+      onHeldAnswer: (snapshot, sent) => this.#book.onHeldAnswer(snapshot, sent),
       onReopened: () => this.#askForPlacesAgain(),
       onLost: (error) => this.#onLost(error),
     });
@@ -159,7 +162,7 @@ class Session implements LockSession {
         this.#book.forget(pending);
         return { kind: 'granted', hold: this.#hold(pending.request, reply) };
       case 'queued':
-        pending.push({ ...reply, kind: 'moved' });
+        pending.placed(reply.position, reply.holder);
         return { kind: 'queued', place: this.#place(pending) };
       case 'refused':
         this.#book.forget(pending);
@@ -196,10 +199,12 @@ class Session implements LockSession {
 
   async #release(active: ActiveHold, request: LayerAcquire, outcome: Outcome): Promise<void> {
     const release = { ...this.#identify(request), token: active.token, outcome };
+    const tell = (attempt: AbortSignal) => this.#options.locks.release(release, attempt);
     try {
-      const reply = await this.#untilReached(undefined, (attempt) =>
-        this.#options.locks.release(release, attempt),
-      );
+      // Others wait for a success; a failure ends with the session too, and must not hold up an interrupted pull.
+      const reply = outcome.success
+        ? await this.#untilReached(undefined, tell)
+        : await this.#within(lastWordMs, tell);
       if (reply.kind !== 'released') this.#log.debug({ ...release, reply }, 'release was not accepted');
     } catch (error) {
       this.#log.debug({ resource: request.resourceId, error }, 'release could not be told');
@@ -229,15 +234,12 @@ class Session implements LockSession {
 
   async #tellDecline(request: Pick<ResourceRequest, 'type' | 'resourceId'>): Promise<void> {
     if (!this.#link.isOnline) return;
-    const { locks, clock } = this.#options;
-    const ms = 1_000;
-    await withDeadline(
-      clock,
-      ms,
-      undefined,
-      () => outOfReach(ms),
-      (signal) => locks.decline(this.#identify(request), signal),
-    ).catch(() => {});
+    const decline = (signal: AbortSignal) => this.#options.locks.decline(this.#identify(request), signal);
+    await this.#within(lastWordMs, decline).catch(() => {});
+  }
+
+  async #within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return await withDeadline(this.#options.clock, ms, undefined, () => outOfReach(ms), work);
   }
 
   #goAlone(request: LayerAcquire): LayerReply {

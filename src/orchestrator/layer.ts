@@ -30,6 +30,7 @@ export async function pullLayer(blob: Descriptor, options: PullLayerOptions): Pr
     clock,
     onRetry: (error) => onEvent({ kind: 'retrying', digest: blob.digest, message: messageOf(error) }),
   });
+  const teller = startTelling(blob, source.url, clock, onEvent);
   try {
     const outcome = await runLayer(blob, {
       locks,
@@ -38,10 +39,12 @@ export async function pullLayer(blob: Descriptor, options: PullLayerOptions): Pr
       signal,
       store: store.blobs,
       download: (context) => source.open(blob, context),
-      onEvent: layerTeller(blob, source.url, clock, onEvent),
+      onEvent: teller.tell,
     });
+    teller.stop();
     return finish(blob, outcome, source.url, onEvent);
   } catch (error) {
+    teller.stop();
     if (!signal.aborted) tellFailure(blob, error, onEvent);
     throw error;
   }
@@ -78,34 +81,45 @@ function tellFailure(blob: Descriptor, cause: unknown, onEvent: (event: PullEven
   onEvent({ kind: 'failed', digest: blob.digest, code: error.code, message: error.message });
 }
 
-/** Turns the hook's events into the pull's. */
-function layerTeller(
+interface Teller {
+  tell(event: LayerEvent): void;
+  stop(): void;
+}
+
+/** Turns the hook's events into the pull's. Progress is told by the clock, so that a stall shows where it stands. */
+function startTelling(
   blob: Descriptor,
   url: string,
   clock: Clock,
   onEvent: (event: PullEvent) => void,
-): (event: LayerEvent) => void {
+): Teller {
   const { digest, size } = blob;
-  let toldMs = Number.NEGATIVE_INFINITY;
-  return (event) => {
+  let reached = 0;
+  let told = 0;
+  const tellProgress = () => {
+    if (reached === told) return;
+    told = reached;
+    onEvent({ kind: 'progress', digest, size, offset: reached });
+  };
+  const stopTicking = clock.every(progressEveryMs, tellProgress);
+  const tell = (event: LayerEvent) => {
     switch (event.kind) {
       case 'waiting':
         return onEvent({ ...event, digest });
-      case 'started':
-        return onEvent({
-          kind: 'downloading',
-          digest,
-          size,
-          offset: event.offset,
-          source: { kind: 'registry', url },
-        });
+      case 'started': {
+        const source = { kind: 'registry', url } as const;
+        reached = told = event.offset;
+        return onEvent({ kind: 'downloading', digest, size, offset: event.offset, source });
+      }
       case 'revoked':
         return onEvent({ kind: 'retrying', digest, message: event.message });
-      case 'progress': {
-        if (event.offset < size && clock.now() - toldMs < progressEveryMs) return;
-        toldMs = clock.now();
-        return onEvent({ kind: 'progress', digest, size, offset: event.offset });
-      }
+      case 'progress':
+        reached = event.offset;
     }
   };
+  const stop = () => {
+    stopTicking();
+    tellProgress();
+  };
+  return { tell, stop };
 }

@@ -103,9 +103,10 @@ function bar(layer: LayerState, { columns, nowMs }: FrameOptions): string {
   const share = layer.size > 0 ? Math.min(1, layer.offset / layer.size) : 1;
   const filled = Math.floor(share * barWidth);
   const rate = rateOf(layer, nowMs);
-  const numbers = `${formatBytesOf(layer.offset, layer.size)}${rate === undefined ? '' : `  ${formatBytes(rate)}/s`}`;
+  const speed = rate === undefined ? '' : `  ${formatBytes(rate)}/s`;
+  const numbers = `${formatBytesOf(layer.offset, layer.size)}${speed}`;
   if (columns < 60) return `${Math.floor(share * 100)}%  ${numbers}`;
-  return `[${'#'.repeat(filled)}${'-'.repeat(barWidth - filled)}] ${numbers}`;
+  return `[${'#'.repeat(filled)}${'-'.repeat(barWidth - filled)}] ${numbers}  downloading`;
 }
 
 function paintOf(layer: LayerState, color: boolean): Paint {

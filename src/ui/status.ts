@@ -54,10 +54,16 @@ function resourceDocument(view: ResourceView, wallMs: number): object {
     digest: resourceId,
     domain,
     state: stateOf(view),
-    holder: holder ? { ...holder, since: new Date(wallMs - holder.heldMs).toISOString() } : null,
-    queue,
-    copies,
-    lastError: lastError ?? null,
+    holder: holder
+      ? {
+          ...holder,
+          heldMs: Math.round(holder.heldMs),
+          since: new Date(wallMs - holder.heldMs).toISOString(),
+        }
+      : null,
+    queue: queue.map((place) => ({ ...place, waitingMs: Math.round(place.waitingMs) })),
+    copies: copies.map((copy) => ({ ...copy, ageMs: Math.round(copy.ageMs) })),
+    lastError: lastError ? { ...lastError, ageMs: Math.round(lastError.ageMs) } : null,
   };
 }
 

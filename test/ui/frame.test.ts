@@ -26,7 +26,7 @@ describe('the frame of a pull', () => {
     expect(renderFrame(state, { ...wide, nowMs: 2_000 })).toEqual([
       `${header} 0/3`,
       '  sha256:cccccccccccc  pending',
-      '  sha256:111111111111  [#####---------------] 1/4 MiB  1 MiB/s',
+      '  sha256:111111111111  [#####---------------] 1/4 MiB  1 MiB/s  downloading',
       '  sha256:222222222222  waiting for node-b at position 2',
     ]);
   });
@@ -82,7 +82,7 @@ describe('the frame of a pull', () => {
     applyEvent(state, { ...pullEvents.downloading, digest: digestOfDigit('e'), size: 1_024 }, 2_000);
     const frame = renderFrame(state, { ...wide, rows: 5 });
     expect(frame).toHaveLength(5);
-    expect(frame.at(-2)).toBe('  sha256:eeeeeeeeeeee  [--------------------] 0/1 KiB');
+    expect(frame.at(-2)).toBe('  sha256:eeeeeeeeeeee  [--------------------] 0/1 KiB  downloading');
     expect(frame.at(-1)).toBe('  … 13 more');
   });
 

@@ -1,17 +1,24 @@
 import { abortable, type Deferred, deferred } from '../../core/abort.ts';
+import { LayerpullError } from '../../core/errors.ts';
 
 /** Events for one listener: a bounded line between whoever tells and whoever reads. */
 export interface Channel<T> {
-  /** Ends the channel when the line is full: a reader that slow starts over. */
+  /** Breaks the channel when the line is full: a reader that slow starts over. */
   push(item: T): void;
+  /** Lets the reader take what is in line and then end. */
   end(): void;
-  /** Items until the end, or until the signal aborts; then the rest of the line is dropped. */
-  items(signal: AbortSignal): AsyncIterable<T>;
+  /** Whether `end` was called, rather than the reader having fallen behind or gone away. */
+  wasEnded(): boolean;
+  /**
+   * Items until the end; nothing more once the signal aborts.
+   * @throws LayerpullError `lock_unreachable` when the reader fell behind
+   */
+  items(signal: AbortSignal): AsyncGenerator<T, void, undefined>;
 }
 
 export function createChannel<T>(maxItems = 1_000): Channel<T> {
-  const line: T[] = [];
-  let isEnded = false;
+  let line: T[] = [];
+  let end: 'none' | 'meant' | 'broken' = 'none';
   let news: Deferred<void> = deferred();
 
   const wake = () => {
@@ -20,23 +27,39 @@ export function createChannel<T>(maxItems = 1_000): Channel<T> {
   };
   return {
     push(item) {
-      if (isEnded) return;
-      if (line.length >= maxItems) isEnded = true;
-      else line.push(item);
+      if (end !== 'none') return;
+      if (line.length < maxItems) line.push(item);
+      else [line, end] = [[], 'broken'];
       wake();
     },
     end() {
-      isEnded = true;
+      if (end === 'none') end = 'meant';
       wake();
     },
+    wasEnded: () => end === 'meant',
     async *items(signal) {
-      for (;;) {
-        if (signal.aborted) return;
-        const item = line.shift();
-        if (item !== undefined) yield item;
-        else if (isEnded) return;
-        else await abortable(news.promise, signal).catch(() => {});
+      while (!signal.aborted) {
+        const batch = line;
+        line = [];
+        for (const item of batch) {
+          if (signal.aborted) return;
+          yield item;
+        }
+        if (line.length > 0) continue;
+        if (end === 'broken') throw fellBehind();
+        if (end === 'meant') return;
+        await abortable(news.promise, signal).catch(() => {});
       }
     },
   };
+}
+
+function fellBehind(): LayerpullError {
+  return new LayerpullError(
+    'lock_unreachable',
+    'the events of the lock service came faster than they were read',
+    {
+      hint: 'listen again: a stream begins with how things stand',
+    },
+  );
 }

@@ -28,10 +28,6 @@ export class Watchers {
     for (const channel of this.#sessions.get(sessionId) ?? []) channel.push(event);
   }
 
-  hasSession(sessionId: SessionId): boolean {
-    return this.#sessions.has(sessionId);
-  }
-
   endSession(sessionId: SessionId): void {
     for (const channel of this.#sessions.get(sessionId) ?? []) channel.end();
   }

@@ -7,20 +7,23 @@ import { type Log, silentLog } from '../../core/log.ts';
 import type {
   AcquireReply,
   AcquireRequest,
+  DeclineRequest,
   Heartbeat,
   ListQuery,
   Locks,
   OpenSession,
   OperationType,
+  ReleaseRequest,
   ResourceEvent,
+  ResourceRequest,
   SessionEvent,
-  SessionSnapshot,
 } from '../locks.ts';
-import type { Command, MachineEvent, Replies, UnknownSession } from '../machine/commands.ts';
+import type { Command, CommandOf, Replies, UnknownSession } from '../machine/commands.ts';
+import type { MachineEvent, ResourceNews } from '../machine/events.ts';
 import { type MachineOptions, machineOptions } from '../machine/options.ts';
-import { createState, findLock, type MachineState, viewOf } from '../machine/state.ts';
+import { createState, type MachineState } from '../machine/state.ts';
 import { step } from '../machine/step.ts';
-import { currentResourceEvent, listResources } from '../read-model.ts';
+import { currentNews, listResources, placesAt } from '../read-model.ts';
 import { logEvent } from './memory-log.ts';
 import { Watchers } from './memory-watchers.ts';
 
@@ -39,6 +42,8 @@ export interface MemoryLocks extends Locks {
 const tickMs = 250;
 /** Changes of position are told at most this often, in milliseconds. */
 const movesMs = 1_000;
+/** A sign of life on the streams of sessions comes this often, in milliseconds. */
+const pingMs = 5_000;
 
 /** @throws LayerpullError `usage` for options that contradict each other */
 export function createMemoryLocks({ clock, log = silentLog, ...given }: MemoryLocksOptions): MemoryLocks {
@@ -50,6 +55,7 @@ class Memory implements MemoryLocks {
   readonly #log: Log;
   readonly #state: MachineState;
   readonly #watchers = new Watchers();
+  /** Queues whose changes were not told yet. */
   readonly #moved = new Map<string, { readonly domain: string; readonly resourceId: Digest }>();
   readonly #timers: readonly (() => void)[];
 
@@ -60,7 +66,7 @@ class Memory implements MemoryLocks {
     this.#timers = [
       clock.every(tickMs, () => this.#step({ kind: 'tick' })),
       clock.every(movesMs, () => this.#tellMoves()),
-      clock.every(state.options.heartbeatMs, () => this.#watchers.tellAllSessions({ kind: 'ping' })),
+      clock.every(pingMs, () => this.#watchers.tellAllSessions({ kind: 'ping' })),
     ];
   }
 
@@ -68,55 +74,63 @@ class Memory implements MemoryLocks {
     return this.#state.sessions.size;
   }
 
-  async openSession(request: OpenSession) {
+  async openSession(request: OpenSession, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    const isReturning = request.sessionId !== undefined;
     const sessionId = request.sessionId ?? toSessionId(randomUUID());
-    return this.#step({ kind: 'open-session', request: { ...request, sessionId } });
+    return this.#step({ kind: 'open-session', request: { ...request, sessionId }, isReturning });
   }
 
-  async closeSession(sessionId: SessionId) {
+  async closeSession(sessionId: SessionId, signal?: AbortSignal) {
+    signal?.throwIfAborted();
     this.#step({ kind: 'close-session', sessionId });
   }
 
-  async renew(sessionId: SessionId, heartbeat: Heartbeat): Promise<SessionSnapshot> {
-    return known(this.#step({ kind: 'renew', sessionId, heartbeat }));
+  async renew(sessionId: SessionId, heartbeat: Heartbeat, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    return known(this.#step({ kind: 'renew', sessionId, heartbeat })).snapshot;
   }
 
   async acquire(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireReply> {
     for (;;) {
+      signal?.throwIfAborted();
       const reply = known(this.#step({ kind: 'acquire', request }));
       if (reply.kind !== 'recovering') return reply;
       await this.#clock.sleep(Math.min(reply.waitMs, tickMs), signal);
     }
   }
 
-  async release(request: Extract<Command, { kind: 'release' }>['request']) {
+  async release(request: ReleaseRequest, signal?: AbortSignal) {
+    signal?.throwIfAborted();
     return known(this.#step({ kind: 'release', request }));
   }
 
-  async decline(request: Extract<Command, { kind: 'decline' }>['request']) {
+  async decline(request: DeclineRequest, signal?: AbortSignal) {
+    signal?.throwIfAborted();
     return known(this.#step({ kind: 'decline', request }));
   }
 
-  async status(request: Extract<Command, { kind: 'status' }>['request']) {
-    return known(this.#step({ kind: 'status', request }));
+  async status(request: ResourceRequest, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    return known(this.#step({ kind: 'status', request })).status;
   }
 
-  async list(query: ListQuery) {
+  async list(query: ListQuery, signal?: AbortSignal) {
+    signal?.throwIfAborted();
     return listResources(this.#state, query, this.#clock.now());
   }
 
-  async *watch(sessionId: SessionId, signal: AbortSignal): AsyncIterable<SessionEvent> {
+  async *watch(sessionId: SessionId, signal: AbortSignal): AsyncGenerator<SessionEvent, void, undefined> {
+    if (signal.aborted) return;
+    const { snapshot } = known(this.#step({ kind: 'stream-opened', sessionId }));
     const channel = this.#watchers.addSession(sessionId);
     try {
-      const snapshot = known(this.#step({ kind: 'stream-opened', sessionId }));
-      try {
-        yield snapshot;
-        yield* channel.items(signal);
-      } finally {
-        this.#step({ kind: 'stream-closed', sessionId });
-      }
+      yield { kind: 'snapshot', ...snapshot };
+      yield* channel.items(signal);
     } finally {
       this.#watchers.removeSession(sessionId, channel);
+      // A session that ended took its streams with it; the one that has its id since has others.
+      if (!channel.wasEnded()) this.#step({ kind: 'stream-closed', sessionId });
     }
   }
 
@@ -124,16 +138,17 @@ class Memory implements MemoryLocks {
     type: OperationType,
     resourceId: Digest,
     signal: AbortSignal,
-  ): AsyncIterable<ResourceEvent> {
-    const channel = this.#watchers.addResource(type, resourceId);
+  ): AsyncGenerator<ResourceEvent, void, undefined> {
+    if (signal.aborted) return;
     this.#step({ kind: 'listener-opened', resourceId });
+    const channel = this.#watchers.addResource(type, resourceId);
     try {
-      const current = currentResourceEvent(this.#state, type, resourceId);
-      if (current) yield this.#withWallTime(current.event, current.endedAtMs);
+      const news = currentNews(this.#state, type, resourceId, this.#clock.now());
+      for (const one of news) yield this.#withWallTime(one);
       yield* channel.items(signal);
     } finally {
-      this.#step({ kind: 'listener-closed', resourceId });
       this.#watchers.removeResource(type, resourceId, channel);
+      this.#step({ kind: 'listener-closed', resourceId });
     }
   }
 
@@ -142,7 +157,7 @@ class Memory implements MemoryLocks {
     this.#watchers.endAll();
   }
 
-  #step<Kind extends Command['kind']>(command: Extract<Command, { kind: Kind }>): Replies[Kind] {
+  #step<Kind extends Command['kind']>(command: CommandOf<Kind>): Replies[Kind] {
     const { reply, events } = step<Kind>(this.#state, command, this.#clock.now());
     for (const event of events) this.#tell(event);
     return reply;
@@ -156,12 +171,9 @@ class Memory implements MemoryLocks {
       case 'session-ended':
         this.#watchers.endSession(event.sessionId);
         break;
-      case 'resource': {
-        const { success, error } = event.event;
-        const isEnd = success || error !== '';
-        this.#watchers.tellResource(this.#withWallTime(event.event, isEnd ? this.#clock.now() : undefined));
+      case 'resource':
+        this.#watchers.tellResource(this.#withWallTime(event));
         break;
-      }
       case 'moved':
         this.#moved.set(`${event.domain}\n${event.resourceId}`, event);
         break;
@@ -171,31 +183,26 @@ class Memory implements MemoryLocks {
     }
   }
 
-  #withWallTime(event: ResourceEvent, atMs: number | undefined): ResourceEvent {
-    if (atMs === undefined) return event;
-    return { ...event, completedAtMs: Math.round(this.#clock.wallNow() - (this.#clock.now() - atMs)) };
+  #withWallTime({ event, endedMs }: ResourceNews): ResourceEvent {
+    if (endedMs === undefined) return event;
+    const ageMs = this.#clock.now() - endedMs;
+    return { ...event, completedAtMs: Math.round(this.#clock.wallNow() - ageMs) };
   }
 
   #tellMoves(): void {
-    for (const { domain, resourceId } of this.#moved.values()) this.#tellPositions(domain, resourceId);
-    this.#moved.clear();
-  }
-
-  #tellPositions(domain: string, resourceId: Digest): void {
-    const lock = findLock(this.#state, domain, resourceId);
-    if (!lock) return;
-    const holder = lock.holder ? { holder: viewOf(lock.holder) } : {};
-    let position = 0;
-    for (const { sessionId, type } of lock.queue.values()) {
-      position += 1;
-      if (!sessionId) continue;
-      this.#watchers.tellSession(sessionId, { kind: 'queued', type, resourceId, position, ...holder });
+    for (const { domain, resourceId } of this.#moved.values()) {
+      for (const { sessionId, place } of placesAt(this.#state, domain, resourceId)) {
+        this.#watchers.tellSession(sessionId, { kind: 'queued', ...place });
+      }
     }
+    this.#moved.clear();
   }
 }
 
-function known<T extends object | undefined>(reply: T | UnknownSession): Exclude<T, UnknownSession> {
-  if (reply && 'kind' in reply && reply.kind === 'unknown-session') {
+function known<T extends { readonly kind: string } | undefined>(
+  reply: T | UnknownSession,
+): Exclude<T, UnknownSession> {
+  if (reply?.kind === 'unknown-session') {
     throw new LayerpullError('session_unknown', 'the lock server does not know this session', {
       hint: 'open it again under its id',
     });

@@ -1,18 +1,14 @@
 import type { Digest } from '../../core/digest.ts';
-import type { SessionId, Token } from '../../core/ids.ts';
+import type { SessionId } from '../../core/ids.ts';
 import type {
   AcquireReply,
   AcquireRequest,
   DeclineRequest,
   Heartbeat,
-  HolderView,
   OpenSession,
-  OperationType,
   ReleaseReply,
   ReleaseRequest,
-  ResourceEvent,
   ResourceRequest,
-  SessionEvent,
   SessionInfo,
   SessionSnapshot,
   StatusReply,
@@ -20,7 +16,12 @@ import type {
 
 /** Everything that can happen to the lock service. Ids come from outside: the machine makes up nothing. */
 export type Command =
-  | { readonly kind: 'open-session'; readonly request: OpenSession & { readonly sessionId: SessionId } }
+  /** `isReturning`: the client named the id itself, as one does that had a session before a restart. */
+  | {
+      readonly kind: 'open-session';
+      readonly request: OpenSession & { readonly sessionId: SessionId };
+      readonly isReturning: boolean;
+    }
   | { readonly kind: 'close-session'; readonly sessionId: SessionId }
   | { readonly kind: 'renew'; readonly sessionId: SessionId; readonly heartbeat: Heartbeat }
   | { readonly kind: 'stream-opened'; readonly sessionId: SessionId }
@@ -33,54 +34,26 @@ export type Command =
   | { readonly kind: 'status'; readonly request: ResourceRequest }
   | { readonly kind: 'tick' };
 
+export type CommandOf<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
+
 export type UnknownSession = { readonly kind: 'unknown-session' };
+export type SnapshotReply = { readonly kind: 'snapshot'; readonly snapshot: SessionSnapshot };
+/** Ask again in `waitMs` milliseconds. */
+export type Recovering = { readonly kind: 'recovering'; readonly waitMs: number };
+export type StatusAnswer = { readonly kind: 'status'; readonly status: StatusReply };
 
 /** What each command answers. */
 export interface Replies {
   readonly 'open-session': SessionInfo;
   readonly 'close-session': undefined;
-  readonly renew: ({ readonly kind: 'snapshot' } & SessionSnapshot) | UnknownSession;
-  readonly 'stream-opened': ({ readonly kind: 'snapshot' } & SessionSnapshot) | UnknownSession;
+  readonly renew: SnapshotReply | UnknownSession;
+  readonly 'stream-opened': SnapshotReply | UnknownSession;
   readonly 'stream-closed': undefined;
   readonly 'listener-opened': undefined;
   readonly 'listener-closed': undefined;
-  /** `recovering`: ask again in `waitMs` milliseconds. */
-  readonly acquire: AcquireReply | UnknownSession | { readonly kind: 'recovering'; readonly waitMs: number };
+  readonly acquire: AcquireReply | UnknownSession | Recovering;
   readonly release: ReleaseReply | UnknownSession;
   readonly decline: ReleaseReply | UnknownSession;
-  readonly status: StatusReply | UnknownSession;
+  readonly status: StatusAnswer | UnknownSession;
   readonly tick: undefined;
-}
-
-interface LockPlace {
-  readonly resourceId: Digest;
-  readonly domain: string;
-}
-
-/** What a step tells: one session, those who listen to a resource, or the log. */
-export type MachineEvent =
-  | { readonly kind: 'session'; readonly sessionId: SessionId; readonly event: SessionEvent }
-  | { readonly kind: 'session-ended'; readonly sessionId: SessionId }
-  | { readonly kind: 'resource'; readonly event: ResourceEvent }
-  /** Positions in this queue changed. */
-  | ({ readonly kind: 'moved' } & LockPlace)
-  | ({ readonly kind: 'log'; readonly what: LogWhat; readonly who: HolderView } & LockPlace & LogFields);
-
-export type LogWhat = 'granted' | 'queued' | 'skipped' | 'released' | 'declined' | 'reclaimed' | 'refused';
-
-export interface LogFields {
-  readonly type: OperationType;
-  readonly token?: Token;
-  readonly position?: number;
-  readonly success?: boolean;
-  readonly error?: string;
-  readonly reason?: string;
-  readonly heldMs?: number;
-  readonly waitedMs?: number;
-}
-
-/** One step under way: the time, and where events are collected. */
-export interface Step {
-  readonly nowMs: number;
-  readonly events: MachineEvent[];
 }

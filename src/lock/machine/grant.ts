@@ -1,22 +1,17 @@
 import { type Token, toToken } from '../../core/ids.ts';
 import type { AcquireReply, Source } from '../locks.ts';
-import type { LogFields, LogWhat, Step } from './commands.ts';
-import {
-  type Ending,
-  type Hold,
-  type Lock,
-  type MachineState,
-  refile,
-  type Spent,
-  viewOf,
-  type Waiter,
-} from './state.ts';
+import { callListener, type Step, tellClaimant, tellEnding, tellLog, viewOf } from './events.ts';
+import { leavePlace, sayFarewell } from './places.ts';
+import { type Claimant, type Hold, type Lock, type MachineState, refile, type Spent } from './state.ts';
 
 const fromRegistry: Source = { kind: 'registry' };
 /** Spent tokens kept per lock: enough for repeats that cross on the way. */
 const maxSpent = 16;
 
-export type Claim = Omit<Waiter, 'formerPosition'>;
+/** A claim that becomes a hold: since when it waited, and whether its owner knows already. */
+export interface Claim extends Claimant {
+  readonly sinceMs: number;
+}
 
 /** Makes `claim` the holder under a new token. Somebody who asked just now has claimed it; a waiter has not. */
 export function grant(state: MachineState, lock: Lock, claim: Claim, isClaimed: boolean, step: Step): Hold {
@@ -42,93 +37,70 @@ export function install(
   lock.holder = hold;
   lock.lastToken = token;
   if (sessionId) state.sessions.get(sessionId)?.holds.add(lock);
+  step.moved.add(lock);
   refile(state, lock, nowMs);
   tellLog(lock, 'granted', hold, { token, waitedMs: nowMs - claim.sinceMs }, step);
   return hold;
 }
 
-/** Hands the free lock to the head of its queue, if there is one. */
-export function grantNext(state: MachineState, lock: Lock, step: Step): void {
-  const next = lock.queue.values().next().value;
-  if (!lock.holder && next && !state.isRecovering) {
-    leaveQueue(state, lock, next, step);
-    const hold = grant(state, lock, next, false, step);
-    tellGrant(lock, hold, step);
-  }
-  refile(state, lock, step.nowMs);
+/** The holder knows that it holds: from here on it answers for the lock. */
+export function claimHold(state: MachineState, lock: Lock, hold: Hold, { nowMs }: Step): void {
+  hold.isClaimed = true;
+  hold.seenMs = nowMs;
+  refile(state, lock, nowMs);
 }
 
-function tellGrant(lock: Lock, hold: Hold, step: Step): void {
-  const { type, token, sessionId } = hold;
-  const { resourceId } = lock;
-  if (sessionId) {
-    const event = { kind: 'granted', type, resourceId, token, waiters: lock.queue.size } as const;
-    step.events.push({ kind: 'session', sessionId, event });
+/** Hands a free lock to the head of its queue, if there is one. */
+export function grantNext(state: MachineState, lock: Lock, step: Step): void {
+  const next = lock.queue.head;
+  if (lock.holder || !next || state.isRecovering) {
+    refile(state, lock, step.nowMs);
     return;
   }
-  // Older clients that listen know a grant by their own name on an event without success.
-  const event = { type, resourceId, nodeId: hold.nodeId, success: false, error: '' };
-  step.events.push({ kind: 'resource', event });
-}
-
-export function leaveQueue(state: MachineState, lock: Lock, waiter: Waiter, step: Step): void {
-  for (const [key, one] of lock.queue) {
-    if (one === waiter) {
-      lock.queue.delete(key);
-      break;
-    }
-  }
-  if (waiter.sessionId) forgetPlace(state, lock, waiter);
-  if (lock.queue.size > 0) {
-    step.events.push({ kind: 'moved', resourceId: lock.resourceId, domain: lock.domain });
-  }
-}
-
-/** A session may wait for one resource with several types: the lock stays on its list while any of them waits. */
-function forgetPlace(state: MachineState, lock: Lock, { sessionId }: Waiter): void {
-  if (!sessionId) return;
-  for (const other of lock.queue.values()) if (other.sessionId === sessionId) return;
-  state.sessions.get(sessionId)?.places.delete(lock);
+  leavePlace(state, next, step);
+  const { token } = grant(state, lock, next, false, step);
+  tellClaimant(lock, next, { kind: 'granted', token, waiters: lock.queue.size }, step);
+  callListener(lock, next, step);
 }
 
 /** Takes the lock from its holder, remembering how the token was spent. */
 export function endHold(state: MachineState, lock: Lock, hold: Hold, end: Spent['end'], step: Step): void {
+  const { identity, type, token, sessionId } = hold;
   lock.holder = undefined;
-  if (hold.sessionId) state.sessions.get(hold.sessionId)?.holds.delete(lock);
-  const spent = { identity: hold.identity, token: hold.token, end, atMs: step.nowMs };
-  lock.spent = [...lock.spent, spent].slice(-maxSpent);
+  if (sessionId) state.sessions.get(sessionId)?.holds.delete(lock);
+  lock.spent = [...lock.spent, { identity, type, token, end, atMs: step.nowMs }].slice(-maxSpent);
+  refile(state, lock, step.nowMs);
 }
 
 /** The holder is gone without a word: a failure of its node, and the next one's turn. */
 export function reclaim(state: MachineState, lock: Lock, hold: Hold, reason: string, step: Step): void {
-  const { nowMs } = step;
-  endHold(state, lock, hold, 'lost', step);
-  setEnding(lock, hold, { success: false, error: reason, by: viewOf(hold), atMs: nowMs });
-  tellLog(lock, 'reclaimed', hold, { token: hold.token, reason, heldMs: nowMs - hold.sinceMs }, step);
-  if (hold.sessionId) {
-    const { type, token, sessionId } = hold;
-    const event = { kind: 'revoked', type, resourceId: lock.resourceId, token, reason } as const;
-    step.events.push({ kind: 'session', sessionId, event });
+  const ending = { success: false, error: reason, by: viewOf(hold), atMs: step.nowMs };
+  takeBack(state, lock, hold, reason, step);
+  lock.endings.set(hold.type, ending);
+  lock.lastFailure = ending;
+  tellEnding(lock, hold, ending, step);
+  grantNext(state, lock, step);
+}
+
+/** Nobody claimed the grant, so nothing was begun: it passes on. Who missed it may ask again. */
+export function passOn(state: MachineState, lock: Lock, hold: Hold, step: Step): void {
+  takeBack(state, lock, hold, 'the grant was not claimed in time', step);
+  if (!hold.sessionId) {
+    sayFarewell(lock, hold, { kind: 'lapsed' });
+    callListener(lock, hold, step);
   }
   grantNext(state, lock, step);
 }
 
-export function setEnding(lock: Lock, { type }: { readonly type: Hold['type'] }, ending: Ending): void {
-  lock.endings.set(type, ending);
+/** Ends the hold as lost, and tells its session. */
+export function takeBack(state: MachineState, lock: Lock, hold: Hold, reason: string, step: Step): void {
+  const { token, sinceMs } = hold;
+  endHold(state, lock, hold, 'lost', step);
+  tellLog(lock, 'reclaimed', hold, { token, reason, heldMs: step.nowMs - sinceMs }, step);
+  tellClaimant(lock, hold, { kind: 'revoked', token, reason }, step);
 }
 
 export function grantedReply(state: MachineState, hold: Hold): AcquireReply {
   const ttlMs = hold.sessionId ? state.options.ttlMs : state.options.leaseMs;
   return { kind: 'granted', token: hold.token, ttlMs, source: fromRegistry };
-}
-
-export function tellLog(
-  lock: Lock,
-  what: LogWhat,
-  who: Parameters<typeof viewOf>[0],
-  fields: Omit<LogFields, 'type'>,
-  step: Step,
-): void {
-  const { resourceId, domain } = lock;
-  step.events.push({ kind: 'log', what, who: viewOf(who), type: who.type, resourceId, domain, ...fields });
 }

@@ -3,9 +3,9 @@ import { type Token, toToken } from '../../core/ids.ts';
 
 /** All times in milliseconds. */
 export interface MachineOptions {
-  /** Without any word from a session for this long it is lost. Default 15,000. */
+  /** Without a heartbeat for this long a session is lost. Default 15,000. */
   readonly ttlMs: number;
-  /** Between two heartbeats, as clients are asked for. Default 5,000. */
+  /** Between two heartbeats, as clients are asked for. Default 5,000: one may get lost within the TTL. */
   readonly heartbeatMs: number;
   /** After a session's stream broke, time for any request of it. Default 5,000. */
   readonly graceMs: number;
@@ -17,13 +17,17 @@ export interface MachineOptions {
   readonly placeMs: number;
   /** A success answers later requests for this long. Default 600,000. */
   readonly completionMs: number;
-  /** Two failures of the content within this time answer further requests. Default 60,000. */
+  /** A release repeated within this time is answered as the first was. Default 600,000. */
+  readonly repeatMs: number;
+  /** Two failures of the content within this time answer further requests for as long again. Default 60,000. */
   readonly contentFailureMs: number;
-  /** After the start only what was held before is granted, for this long. Default 1,000. */
+  /** After the start only what was held before is granted, for this long; 0 where nothing was. Default 1,000. */
   readonly recoveryMs: number;
-  /** The first token. Default 1. */
+  /** The first token; above all of an earlier life. Default 1. */
   readonly firstToken: Token;
-  /** Records of completions and failures kept at most. Default 100,000. */
+  /** False: a taken lock refuses instead of queueing. Default true. */
+  readonly queueing: boolean;
+  /** Resources remembered after their last use, at most. Default 100,000. */
   readonly maxRecords: number;
   /** Waiters per resource. Default 10,000. */
   readonly maxQueue: number;
@@ -39,9 +43,11 @@ const defaults: MachineOptions = {
   leaseMs: 600_000,
   placeMs: 15_000,
   completionMs: 600_000,
+  repeatMs: 600_000,
   contentFailureMs: 60_000,
   recoveryMs: 1_000,
   firstToken: toToken(1),
+  queueing: true,
   maxRecords: 100_000,
   maxQueue: 10_000,
   maxResources: 100_000,
@@ -50,13 +56,19 @@ const defaults: MachineOptions = {
 /** Fills in the defaults. @throws LayerpullError `usage` for values that contradict each other */
 export function machineOptions(given: Partial<MachineOptions> = {}): MachineOptions {
   const options = { ...defaults, ...given };
-  const { ttlMs, heartbeatMs, graceMs, claimMs } = options;
-  for (const [name, value] of Object.entries(options)) {
-    if (!Number.isSafeInteger(value) || value < 0) throw inconsistent(`${name} must be a whole number`);
+  const { queueing: _, recoveryMs, ...positive } = options;
+  for (const [name, value] of Object.entries(positive)) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw inconsistent(`${name} must be a positive whole number`);
   }
+  if (!Number.isSafeInteger(recoveryMs) || recoveryMs < 0) {
+    throw inconsistent('recoveryMs must be a whole number');
+  }
+  const { ttlMs, heartbeatMs, graceMs, claimMs, leaseMs } = options;
   if (heartbeatMs * 2 > ttlMs) throw inconsistent('heartbeatMs must be at most half of ttlMs');
   if (graceMs > ttlMs) throw inconsistent('graceMs must be at most ttlMs');
   if (claimMs <= heartbeatMs) throw inconsistent('claimMs must be more than heartbeatMs');
+  if (leaseMs < claimMs) throw inconsistent('leaseMs must be at least claimMs');
   return options;
 }
 

@@ -1,7 +1,8 @@
 import type { Digest } from '../../core/digest.ts';
 import { type NodeId, type RequestId, type SessionId, type Token, toToken } from '../../core/ids.ts';
-import type { HolderView, OperationType, ResourceRequest } from '../locks.ts';
+import type { HolderView, OperationType } from '../locks.ts';
 import type { MachineOptions } from './options.ts';
+import { Queue } from './queue.ts';
 
 /** `session ID` or `node NAME`: whom a lock or a place belongs to. */
 export type Identity = string;
@@ -10,16 +11,18 @@ export interface Session {
   readonly id: SessionId;
   readonly nodeId: NodeId;
   readonly domain: string;
-  /** Last word of any kind. */
-  seenMs: number;
+  /** Opened under an id of its own that was not known here: it may hold locks from before a restart. */
+  readonly isReturning: boolean;
+  heartbeatMs: number;
   streams: number;
-  /** When the last stream ended without another being open. */
-  streamEndedMs: number | undefined;
+  /** When the last stream broke, while no request came since. */
+  cutMs: number | undefined;
   readonly holds: Set<Lock>;
-  readonly places: Set<Lock>;
+  readonly places: Set<Waiter>;
 }
 
-interface Claimant {
+/** Somebody who wants a lock, or has it. */
+export interface Claimant {
   readonly identity: Identity;
   readonly nodeId: NodeId;
   readonly sessionId: SessionId | undefined;
@@ -31,16 +34,19 @@ export interface Hold extends Claimant {
   readonly token: Token;
   readonly sinceMs: number;
   isClaimed: boolean;
-  /** Last request about this lock by its holder; what leases of holders without a session count from. */
+  /** When it was granted, then the last request about it by its holder: what claims and leases count from. */
   seenMs: number;
   offset: number;
   total: number;
 }
 
 export interface Waiter extends Claimant {
+  /** `placeKey`: one of each identity and type waits once. */
+  readonly key: string;
+  readonly lock: Lock;
   readonly sinceMs: number;
-  /** The place told before a restart; orders the queue when the recovery ends. */
-  readonly formerPosition: number;
+  /** The position told before a restart, while the service recovers; else 0. */
+  formerPosition: number;
   seenMs: number;
 }
 
@@ -55,9 +61,21 @@ export interface Ending {
 /** A token that is spent, and how: repeated releases are answered from here. */
 export interface Spent {
   readonly identity: Identity;
+  readonly type: OperationType;
   readonly token: Token;
   readonly end: 'success' | 'failure' | 'declined' | 'lost';
   readonly atMs: number;
+}
+
+/** Why somebody's place or grant is gone, for the next time they ask. */
+export interface Farewell {
+  readonly who: Claimant;
+  readonly why: /** The request was answered while it waited; the same request is answered again. */
+    | { readonly kind: 'done'; readonly by: HolderView }
+    /** The content failed. */
+    | { readonly kind: 'failed'; readonly error: string }
+    /** Nothing was heard of them for too long. */
+    | { readonly kind: 'lapsed' };
 }
 
 /** One resource in one domain. */
@@ -66,15 +84,20 @@ export interface Lock {
   readonly resourceId: Digest;
   readonly domain: string;
   holder: Hold | undefined;
-  /** FIFO by insertion; keyed by identity and type, so that asking again finds the place. */
-  readonly queue: Map<string, Waiter>;
+  readonly queue: Queue<Waiter>;
   readonly endings: Map<OperationType, Ending>;
   /** A pull succeeded and nothing was deleted since: later pulls skip. */
   pullDone: Ending | undefined;
-  contentFailures: Ending[];
+  lastFailure: Ending | undefined;
+  contentFailure: Ending | undefined;
+  /** Until then requests are answered with the last failure of the content. */
+  refusedUntilMs: number;
   spent: Spent[];
+  /** By `placeKey`. */
+  readonly farewells: Map<string, Farewell>;
+  /** Highest token under which it was held; 0 when it was not held since the service started. */
   lastToken: Token;
-  /** Open streams of older clients, which keep the places of those clients. */
+  /** Open streams of older clients. While there are any, the places of clients without a session do not lapse. */
   listeners: number;
 }
 
@@ -83,16 +106,24 @@ export interface MachineState {
   nextToken: Token;
   recoverUntilMs: number;
   isRecovering: boolean;
+  /** Until then a lock from before a restart may come back, if nobody held it since. */
+  adoptUntilMs: number;
   tickedMs: number | undefined;
+  /** When the service went on after it was stopped itself: nobody could be heard before. */
+  resumedMs: number;
   readonly sessions: Map<SessionId, Session>;
   readonly locks: Map<string, Lock>;
-  /** Locks in use: with a holder or waiters. */
+  /** Locks with a holder or waiters. */
   readonly active: Set<Lock>;
-  /** Locks whose holder or waiters need a look at each tick. */
-  readonly timed: Set<Lock>;
+  /** Locks whose holder has yet to claim, or holds without a session. */
+  readonly timedHolds: Set<Lock>;
+  /** Waiters without a session. */
+  readonly timedPlaces: Set<Waiter>;
   /** Locks that only remember, in the order in which they fell idle, with the time. */
   readonly idle: Map<Lock, number>;
 }
+
+export const defaultDomain = 'default';
 
 export function createState(options: MachineOptions, nowMs: number): MachineState {
   return {
@@ -100,59 +131,48 @@ export function createState(options: MachineOptions, nowMs: number): MachineStat
     nextToken: options.firstToken,
     recoverUntilMs: nowMs + options.recoveryMs,
     isRecovering: options.recoveryMs > 0,
+    adoptUntilMs: nowMs + retentionMs(options),
     tickedMs: undefined,
+    resumedMs: Number.NEGATIVE_INFINITY,
     sessions: new Map(),
     locks: new Map(),
     active: new Set(),
-    timed: new Set(),
+    timedHolds: new Set(),
+    timedPlaces: new Set(),
     idle: new Map(),
   };
 }
 
-/** Who asks, and in which domain. */
-export interface Caller {
-  readonly identity: Identity;
-  readonly nodeId: NodeId;
-  readonly session: Session | undefined;
-  readonly domain: string;
+/** Identity and type: one of each holds or waits once. */
+export function placeKey({ identity, type }: Pick<Claimant, 'identity' | 'type'>): string {
+  return `${identity} ${type}`;
 }
 
-export const defaultDomain = 'default';
-
-/** Undefined for a session that is not known. */
-export function callerOf(
-  state: MachineState,
-  request: Pick<ResourceRequest, 'nodeId' | 'sessionId'>,
-): Caller | undefined {
-  const { nodeId, sessionId } = request;
-  if (sessionId === undefined) {
-    return { identity: `node ${nodeId}`, nodeId, session: undefined, domain: defaultDomain };
-  }
-  const session = state.sessions.get(sessionId);
-  return session && { identity: identityOf(sessionId), nodeId, session, domain: session.domain };
-}
-
-export function identityOf(sessionId: SessionId): Identity {
-  return `session ${sessionId}`;
+/** How long a lock is remembered after its last use, in milliseconds. */
+export function retentionMs({ completionMs, repeatMs }: MachineOptions): number {
+  return Math.max(completionMs, repeatMs);
 }
 
 export function findLock(state: MachineState, domain: string, resourceId: Digest): Lock | undefined {
-  return state.locks.get(`${domain}\n${resourceId}`);
+  return state.locks.get(lockKey(domain, resourceId));
 }
 
 export function lockFor(state: MachineState, domain: string, resourceId: Digest): Lock {
   const known = findLock(state, domain, resourceId);
   if (known) return known;
   const lock: Lock = {
-    key: `${domain}\n${resourceId}`,
+    key: lockKey(domain, resourceId),
     resourceId,
     domain,
     holder: undefined,
-    queue: new Map(),
+    queue: new Queue(),
     endings: new Map(),
     pullDone: undefined,
-    contentFailures: [],
+    lastFailure: undefined,
+    contentFailure: undefined,
+    refusedUntilMs: Number.NEGATIVE_INFINITY,
     spent: [],
+    farewells: new Map(),
     lastToken: toToken(0),
     listeners: 0,
   };
@@ -160,40 +180,25 @@ export function lockFor(state: MachineState, domain: string, resourceId: Digest)
   return lock;
 }
 
+function lockKey(domain: string, resourceId: Digest): string {
+  return `${domain}\n${resourceId}`;
+}
+
 /** Files the lock where it belongs after its holder or queue changed. */
 export function refile(state: MachineState, lock: Lock, nowMs: number): void {
-  const isActive = lock.holder !== undefined || lock.queue.size > 0;
+  const { holder, queue } = lock;
+  const isTimed = holder !== undefined && !(holder.isClaimed && holder.sessionId);
+  if (isTimed) state.timedHolds.add(lock);
+  else state.timedHolds.delete(lock);
   state.idle.delete(lock);
-  if (isActive) {
+  if (holder || queue.size > 0) {
     state.active.add(lock);
-    if (needsTime(lock)) state.timed.add(lock);
-    return;
+  } else {
+    state.active.delete(lock);
+    state.idle.set(lock, nowMs);
   }
-  state.active.delete(lock);
-  state.timed.delete(lock);
-  state.idle.set(lock, nowMs);
 }
 
-function needsTime({ holder, queue }: Lock): boolean {
-  if (holder && (!holder.isClaimed || !holder.sessionId)) return true;
-  for (const waiter of queue.values()) if (!waiter.sessionId) return true;
-  return false;
-}
-
-export function placeKey(identity: Identity, type: OperationType): string {
-  return `${identity} ${type}`;
-}
-
-/** 1 for the head of the queue. */
-export function positionOf(lock: Lock, wanted: Waiter): number {
-  let position = 1;
-  for (const waiter of lock.queue.values()) {
-    if (waiter === wanted) return position;
-    position += 1;
-  }
-  return position;
-}
-
-export function viewOf({ nodeId, sessionId }: Claimant): HolderView {
-  return { nodeId, ...(sessionId === undefined ? {} : { sessionId }) };
+export function isFresh(state: MachineState, ending: Ending | undefined, nowMs: number): ending is Ending {
+  return ending !== undefined && nowMs - ending.atMs < state.options.completionMs;
 }

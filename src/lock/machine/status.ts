@@ -1,85 +1,74 @@
-import type { ResourceRequest, ResourceView, StatusReply } from '../locks.ts';
-import { claimHold } from './acquire.ts';
-import type { Replies, Step } from './commands.ts';
+import type { Digest } from '../../core/digest.ts';
+import type { ResourceRequest } from '../locks.ts';
+import { acquire } from './acquire.ts';
+import { type Caller, callerOf, holdOf, renewLease } from './callers.ts';
+import type { Replies } from './commands.ts';
+import type { Step } from './events.ts';
+import { claimHold } from './grant.ts';
 import {
-  type Caller,
-  callerOf,
+  defaultDomain,
   type Ending,
   findLock,
+  isFresh,
   type Lock,
   lockFor,
   type MachineState,
   placeKey,
   refile,
-  viewOf,
 } from './state.ts';
+import { emptyView, viewLock } from './views.ts';
 
 /** How it stands for whoever asks. Asking is a sign of life: it keeps a place, and claims a grant. */
 export function status(state: MachineState, request: ResourceRequest, step: Step): Replies['status'] {
   const caller = callerOf(state, request);
   if (!caller) return { kind: 'unknown-session' };
   const lock = findLock(state, caller.domain, request.resourceId);
-  if (!lock) return unknownResource(caller, request);
-  const holder = lock.holder?.identity === caller.identity ? lock.holder : undefined;
-  if (holder) claimHold(holder, step);
-  const waiter = lock.queue.get(placeKey(caller.identity, request.type));
-  if (waiter) waiter.seenMs = step.nowMs;
-  const ending = holder ? undefined : lock.endings.get(request.type);
-  return {
-    acquired: holder !== undefined,
-    completed: ending !== undefined,
-    success: ending?.success ?? false,
-    view: viewLock(lock, step.nowMs),
-  };
+  const view = () =>
+    lock ? viewLock(state, lock, step.nowMs) : emptyView(caller.domain, request.resourceId);
+  const standing = lock ? standingOf(state, lock, caller, request, step) : nothing;
+  return { kind: 'status', status: { ...standing, view: view() } };
 }
 
-function unknownResource({ domain }: Caller, { resourceId }: ResourceRequest): StatusReply {
-  const view = { resourceId, domain, queue: [], copies: [] };
-  return { acquired: false, completed: false, success: false, view };
+const nothing = { acquired: false, completed: false, success: false };
+
+function standingOf(state: MachineState, lock: Lock, caller: Caller, request: ResourceRequest, step: Step) {
+  const key = placeKey({ identity: caller.identity, type: request.type });
+  const why = lock.farewells.get(key)?.why;
+  renewLease(lock, caller, step);
+  // A client that only polls never asks for the lock again by itself.
+  if (why?.kind === 'lapsed') acquire(state, request, step);
+  const hold = holdOf(lock, caller, request.type);
+  if (hold) {
+    claimHold(state, lock, hold, step);
+    return { ...nothing, acquired: true };
+  }
+  const waiter = lock.queue.get(key);
+  if (waiter) {
+    waiter.seenMs = step.nowMs;
+    return nothing;
+  }
+  const ending = endingOf(state, lock, request, step);
+  const told = { acquired: false, completed: ending !== undefined, success: ending?.success ?? false };
+  return why?.kind === 'failed' ? { ...told, error: why.error } : told;
 }
 
-/** Those who listen to a resource keep the places of the clients that have no session. */
-export function listen(
+/** How the last operation of this type ended, unless another one is under way. */
+function endingOf(
   state: MachineState,
-  resourceId: Lock['resourceId'],
-  change: 1 | -1,
-  step: Step,
-): undefined {
-  const lock = lockFor(state, 'default', resourceId);
+  lock: Lock,
+  { type }: ResourceRequest,
+  { nowMs }: Step,
+): Ending | undefined {
+  if (type === 'pull' && isFresh(state, lock.pullDone, nowMs)) return lock.pullDone;
+  const ending = lock.holder?.type === type ? undefined : lock.endings.get(type);
+  return isFresh(state, ending, nowMs) ? ending : undefined;
+}
+
+/** Streams of older clients do not say whose they are: while there is one, no place of such a client lapses. */
+export function listen(state: MachineState, resourceId: Digest, change: 1 | -1, step: Step): undefined {
+  const lock = lockFor(state, defaultDomain, resourceId);
   lock.listeners = Math.max(0, lock.listeners + change);
-  for (const waiter of lock.queue.values()) waiter.seenMs = step.nowMs;
+  for (const waiter of lock.queue) waiter.seenMs = step.nowMs;
   refile(state, lock, step.nowMs);
   return undefined;
-}
-
-/** One resource for people. */
-export function viewLock(lock: Lock, nowMs: number): ResourceView {
-  const { resourceId, domain, holder, pullDone } = lock;
-  const failed = [...lock.endings.values()].filter((ending) => !ending.success).at(-1);
-  return {
-    resourceId,
-    domain,
-    queue: queueOf(lock, nowMs),
-    copies: pullDone ? [{ ...pullDone.by, ageMs: nowMs - pullDone.atMs }] : [],
-    ...(holder ? { holder: holderOf(holder, nowMs) } : {}),
-    ...(failed ? { lastError: errorOf(failed, nowMs) } : {}),
-  };
-}
-
-function holderOf(holder: NonNullable<Lock['holder']>, nowMs: number): NonNullable<ResourceView['holder']> {
-  const { type, token, offset, total, sinceMs } = holder;
-  return { ...viewOf(holder), type, token, offset, total, heldMs: nowMs - sinceMs };
-}
-
-function queueOf({ queue }: Lock, nowMs: number): ResourceView['queue'] {
-  return [...queue.values()].map((waiter, index) => ({
-    ...viewOf(waiter),
-    type: waiter.type,
-    position: index + 1,
-    waitingMs: nowMs - waiter.sinceMs,
-  }));
-}
-
-function errorOf({ by, error, atMs }: Ending, nowMs: number): NonNullable<ResourceView['lastError']> {
-  return { nodeId: by.nodeId, message: error, ageMs: nowMs - atMs };
 }

@@ -1,11 +1,14 @@
 import type { SessionId } from '../../core/ids.ts';
 import { acquire } from './acquire.ts';
-import type { Command, MachineEvent, Replies, Step } from './commands.ts';
+import type { Command, CommandOf, Replies, UnknownSession } from './commands.ts';
+import type { MachineEvent, Step } from './events.ts';
 import { decline, release } from './release.ts';
-import { endSession, openSession, renew, snapshotOf, streamClosed, streamOpened } from './sessions.ts';
+import { renew } from './renew.ts';
+import { endSession, openSession, streamClosed, streamOpened } from './sessions.ts';
 import type { MachineState, Session } from './state.ts';
 import { listen, status } from './status.ts';
 import { tick } from './tick.ts';
+import { snapshotOf } from './views.ts';
 
 export interface StepResult<Kind extends Command['kind']> {
   readonly state: MachineState;
@@ -16,24 +19,26 @@ export interface StepResult<Kind extends Command['kind']> {
 type Handlers = {
   readonly [Kind in Command['kind']]: (
     state: MachineState,
-    command: Extract<Command, { kind: Kind }>,
+    command: CommandOf<Kind>,
     step: Step,
   ) => Replies[Kind];
 };
 
+const unknownSession: UnknownSession = { kind: 'unknown-session' };
+
 const handlers: Handlers = {
-  'open-session': (state, { request }, step) => openSession(state, request, step),
+  'open-session': openSession,
   'close-session': (state, { sessionId }, step) =>
     withSession(state, sessionId, (session) => endSession(state, session, 'the session was closed', step)),
   renew: (state, { sessionId, heartbeat }, step) => {
     const session = state.sessions.get(sessionId);
-    return session ? renew(state, session, heartbeat, step) : { kind: 'unknown-session' };
+    return session ? renew(state, session, heartbeat, step) : unknownSession;
   },
-  'stream-opened': (state, { sessionId }, step) => {
+  'stream-opened': (state, { sessionId }) => {
     const session = state.sessions.get(sessionId);
-    if (!session) return { kind: 'unknown-session' };
-    streamOpened(session, step);
-    return { kind: 'snapshot', ...snapshotOf(session) };
+    if (!session) return unknownSession;
+    streamOpened(session);
+    return { kind: 'snapshot', snapshot: snapshotOf(session) };
   },
   'stream-closed': (state, { sessionId }, step) =>
     withSession(state, sessionId, (session) => streamClosed(session, step)),
@@ -54,12 +59,16 @@ const handlers: Handlers = {
  */
 export function step<Kind extends Command['kind']>(
   state: MachineState,
-  command: Extract<Command, { kind: Kind }>,
+  command: CommandOf<Kind>,
   nowMs: number,
 ): StepResult<Kind> {
   const events: MachineEvent[] = [];
+  const under: Step = { nowMs, events, moved: new Set() };
   const handle: Handlers[Kind] = handlers[command.kind as Kind];
-  const reply = handle(state, command, { nowMs, events });
+  const reply = handle(state, command, under);
+  for (const { resourceId, domain, queue } of under.moved) {
+    if (queue.size > 0) events.push({ kind: 'moved', resourceId, domain });
+  }
   return { state, reply, events };
 }
 

@@ -1,31 +1,25 @@
-import type { Step } from './commands.ts';
-import { grantNext, leaveQueue, reclaim } from './grant.ts';
+import type { Step } from './events.ts';
+import { grantNext, passOn, reclaim } from './grant.ts';
+import { lapse } from './places.ts';
 import { endSession } from './sessions.ts';
-import { type Lock, type MachineState, refile, type Session, type Waiter } from './state.ts';
+import { type Lock, type MachineState, refile, retentionMs, type Session, type Waiter } from './state.ts';
 
-/** What time alone changes. Call it a few times a second. */
+/** What time alone changes. Call it a few times a second, and regularly: a gap is taken for a pause of one's own. */
 export function tick(state: MachineState, step: Step): undefined {
   forgiveOwnPause(state, step);
   endRecovery(state, step);
   for (const session of [...state.sessions.values()]) expireSession(state, session, step);
-  for (const lock of [...state.timed]) expireLock(state, lock, step);
+  for (const waiter of [...state.timedPlaces]) expirePlace(state, waiter, step);
+  for (const lock of [...state.timedHolds]) expireHold(state, lock, step);
   forgetOld(state, step);
   return undefined;
 }
 
-/** A server that was stopped itself heard nobody, and may blame nobody: all sessions get one more TTL. */
+/** A service that was stopped itself heard nobody, and blames nobody: all get their whole time once more. */
 function forgiveOwnPause(state: MachineState, { nowMs }: Step): void {
-  const { tickedMs } = state;
+  const { tickedMs, options } = state;
   state.tickedMs = nowMs;
-  if (tickedMs === undefined || nowMs - tickedMs <= state.options.heartbeatMs) return;
-  for (const session of state.sessions.values()) {
-    session.seenMs = nowMs;
-    if (session.streamEndedMs !== undefined) session.streamEndedMs = nowMs;
-  }
-  for (const lock of state.timed) {
-    if (lock.holder) lock.holder.seenMs = nowMs;
-    for (const waiter of lock.queue.values()) waiter.seenMs = nowMs;
-  }
+  if (tickedMs !== undefined && nowMs - tickedMs > options.heartbeatMs) state.resumedMs = nowMs;
 }
 
 function endRecovery(state: MachineState, step: Step): void {
@@ -33,62 +27,54 @@ function endRecovery(state: MachineState, step: Step): void {
   state.isRecovering = false;
   for (const lock of [...state.active]) {
     restoreOrder(lock);
+    step.moved.add(lock);
     grantNext(state, lock, step);
   }
 }
 
 /** Places come back in any order; the positions told before the restart say who was first. */
 function restoreOrder({ queue }: Lock): void {
-  const byPlace = [...queue].sort(([, a], [, b]) => a.formerPosition - b.formerPosition);
-  queue.clear();
-  for (const [key, waiter] of byPlace) queue.set(key, waiter);
+  queue.sort((one, other) => one.formerPosition - other.formerPosition);
+  for (const waiter of queue) waiter.formerPosition = 0;
 }
 
 function expireSession(state: MachineState, session: Session, step: Step): void {
   const { ttlMs, graceMs } = state.options;
-  const silentMs = step.nowMs - session.seenMs;
-  const { streamEndedMs } = session;
-  const isCut = streamEndedMs !== undefined && session.seenMs <= streamEndedMs;
-  if (silentMs >= ttlMs) endSession(state, session, 'no heartbeat', step);
-  else if (isCut && step.nowMs - streamEndedMs >= graceMs)
+  const { heartbeatMs, cutMs } = session;
+  const forgivenMs = state.resumedMs + ttlMs;
+  if (step.nowMs >= Math.max(heartbeatMs + ttlMs, forgivenMs)) {
+    endSession(state, session, `no heartbeat for ${ttlMs / 1_000} s`, step);
+  } else if (cutMs !== undefined && step.nowMs >= Math.max(cutMs + graceMs, forgivenMs)) {
     endSession(state, session, 'its connection broke', step);
-}
-
-function expireLock(state: MachineState, lock: Lock, step: Step): void {
-  expirePlaces(state, lock, step);
-  const { holder } = lock;
-  if (!holder) return;
-  const silentMs = step.nowMs - holder.seenMs;
-  if (!holder.isClaimed && silentMs >= state.options.claimMs) {
-    reclaim(state, lock, holder, 'the grant was not claimed', step);
-  } else if (!holder.sessionId && silentMs >= state.options.leaseMs) {
-    reclaim(state, lock, holder, 'the lease ended', step);
-  } else {
-    stopWatching(state, lock);
   }
 }
 
-/** A holder with a session is timed by its session once it has claimed. */
-function stopWatching(state: MachineState, lock: Lock): void {
-  const { holder, queue } = lock;
-  if (!holder?.isClaimed || !holder.sessionId) return;
-  for (const waiter of queue.values()) if (!waiter.sessionId) return;
-  state.timed.delete(lock);
+function expirePlace(state: MachineState, waiter: Waiter, step: Step): void {
+  const { lock, seenMs } = waiter;
+  if (lock.listeners > 0 || step.nowMs < Math.max(seenMs, state.resumedMs) + state.options.placeMs) return;
+  lapse(state, waiter, step);
+  refile(state, lock, step.nowMs);
 }
 
-function expirePlaces(state: MachineState, lock: Lock, step: Step): void {
-  if (lock.listeners > 0) return;
-  const isOver = (waiter: Waiter) => !waiter.sessionId && step.nowMs - waiter.seenMs >= state.options.placeMs;
-  for (const waiter of [...lock.queue.values()].filter(isOver)) leaveQueue(state, lock, waiter, step);
-  refile(state, lock, step.nowMs);
+function expireHold(state: MachineState, lock: Lock, step: Step): void {
+  const { holder } = lock;
+  if (!holder) return;
+  const { claimMs, leaseMs } = state.options;
+  const silentMs = step.nowMs - Math.max(holder.seenMs, state.resumedMs);
+  if (!holder.isClaimed && silentMs >= claimMs) passOn(state, lock, holder, step);
+  else if (!holder.sessionId && silentMs >= leaseMs) reclaim(state, lock, holder, 'the lease ended', step);
 }
 
 /** Records go by age, and the oldest when there are too many. */
 function forgetOld(state: MachineState, { nowMs }: Step): void {
-  const { completionMs, maxRecords } = state.options;
+  const { maxRecords } = state.options;
+  const keptMs = retentionMs(state.options);
   for (const [lock, sinceMs] of state.idle) {
-    if (nowMs - sinceMs < completionMs && state.idle.size <= maxRecords) return;
+    const isOld = nowMs - sinceMs >= keptMs;
+    if (!isOld && state.idle.size <= maxRecords) return;
     state.idle.delete(lock);
+    // What is forgotten early cannot be told from what was never held, so nothing comes back any more.
+    if (!isOld) state.adoptUntilMs = Math.min(state.adoptUntilMs, nowMs);
     if (lock.listeners === 0) state.locks.delete(lock.key);
   }
 }

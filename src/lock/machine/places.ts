@@ -1,0 +1,58 @@
+import { callListener, type Step, tellClaimant, tellLog } from './events.ts';
+import {
+  type Claimant,
+  type Farewell,
+  type Lock,
+  type MachineState,
+  placeKey,
+  type Waiter,
+} from './state.ts';
+import { holderInFront, positionOf } from './views.ts';
+
+/** Farewells kept per lock: the oldest go first. */
+const maxFarewells = 1_000;
+
+export function takePlace(state: MachineState, waiter: Waiter, step: Step): void {
+  const { lock, sessionId } = waiter;
+  lock.queue.add(waiter);
+  if (sessionId) state.sessions.get(sessionId)?.places.add(waiter);
+  else state.timedPlaces.add(waiter);
+  const position = positionOf(waiter);
+  tellLog(lock, 'queued', waiter, { position }, step);
+  tellClaimant(lock, waiter, { kind: 'queued', position, ...holderInFront(lock) }, step);
+}
+
+export function leavePlace(state: MachineState, waiter: Waiter, step: Step): void {
+  const { lock, sessionId } = waiter;
+  lock.queue.remove(waiter);
+  if (sessionId) state.sessions.get(sessionId)?.places.delete(waiter);
+  else state.timedPlaces.delete(waiter);
+  step.moved.add(lock);
+}
+
+/** Notes for a client that polls or listens why its place is gone; a session is told by its stream. */
+export function sayFarewell({ farewells }: Lock, who: Claimant, why: Farewell['why']): void {
+  const key = placeKey(who);
+  farewells.delete(key);
+  farewells.set(key, { who, why });
+  const [oldest] = farewells.keys();
+  if (farewells.size > maxFarewells && oldest !== undefined) farewells.delete(oldest);
+}
+
+/** A client without a session was not heard of for too long. If it comes back, it gets a place at the end. */
+export function lapse(state: MachineState, waiter: Waiter, step: Step): void {
+  leavePlace(state, waiter, step);
+  sayFarewell(waiter.lock, waiter, { kind: 'lapsed' });
+  callListener(waiter.lock, waiter, step);
+}
+
+export function leaveAll(
+  state: MachineState,
+  lock: Lock,
+  isMeant: (waiter: Waiter) => boolean,
+  step: Step,
+): Waiter[] {
+  const leaving = [...lock.queue].filter(isMeant);
+  for (const waiter of leaving) leavePlace(state, waiter, step);
+  return leaving;
+}

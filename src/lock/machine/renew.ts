@@ -1,0 +1,75 @@
+import { toToken } from '../../core/ids.ts';
+import type { Heartbeat, HeldProgress } from '../locks.ts';
+import { identityOf } from './callers.ts';
+import type { Replies } from './commands.ts';
+import { type Step, tellClaimant } from './events.ts';
+import { claimHold, install, takeBack } from './grant.ts';
+import { hear } from './sessions.ts';
+import { type Hold, type Lock, lockFor, type MachineState, refile, type Session } from './state.ts';
+import { snapshotOf } from './views.ts';
+
+/** A heartbeat claims the grants it lists, brings back locks from before a restart, and hears of lost ones. */
+export function renew(
+  state: MachineState,
+  session: Session,
+  heartbeat: Heartbeat,
+  step: Step,
+): Replies['renew'] {
+  hear(session, step);
+  for (const held of heartbeat.held) renewHold(state, session, held, step);
+  return { kind: 'snapshot', snapshot: snapshotOf(session) };
+}
+
+function renewHold(state: MachineState, session: Session, held: HeldProgress, step: Step): void {
+  const lock = lockFor(state, session.domain, held.resourceId);
+  const hold = ownHold(lock, session, held) ?? adopt(state, lock, session, held, step);
+  if (hold) {
+    hold.offset = held.offset;
+    hold.total = held.total;
+    claimHold(state, lock, hold, step);
+    return;
+  }
+  const reason = lock.holder ? `${lock.holder.nodeId} holds the lock now` : 'the lock ended meanwhile';
+  const { token, type } = held;
+  tellClaimant(lock, { sessionId: session.id, type }, { kind: 'revoked', token, reason }, step);
+  refile(state, lock, step.nowMs);
+}
+
+function ownHold({ holder }: Lock, { id }: Session, { type, token }: HeldProgress): Hold | undefined {
+  const isOwn = holder?.sessionId === id && holder.type === type && holder.token === token;
+  return isOwn ? holder : undefined;
+}
+
+/** A lock from before a restart: its holder goes on under its token, and new tokens stay above it. */
+function adopt(
+  state: MachineState,
+  lock: Lock,
+  session: Session,
+  held: HeldProgress,
+  step: Step,
+): Hold | undefined {
+  const { token, type } = held;
+  if (!mayAdopt(state, lock, session, held, step)) return undefined;
+  if (lock.holder) takeBack(state, lock, lock.holder, `${session.nodeId} holds the lock since`, step);
+  state.nextToken = toToken(Math.max(state.nextToken, token + 1));
+  const { id, nodeId } = session;
+  const claim = { identity: identityOf(id), nodeId, sessionId: id, type, requestId: undefined };
+  return install(state, lock, { ...claim, sinceMs: step.nowMs }, token, true, step);
+}
+
+/**
+ * Only a session that had its id before it came here may bring a lock with it, and only if the lock was not held in
+ * this life of the service, as far as it remembers. While the service recovers all holders came like that: of two
+ * the one with the higher token is the later.
+ */
+function mayAdopt(
+  state: MachineState,
+  lock: Lock,
+  session: Session,
+  { token }: HeldProgress,
+  { nowMs }: Step,
+): boolean {
+  if (!session.isReturning || nowMs >= state.adoptUntilMs) return false;
+  if (!Number.isSafeInteger(token + 1)) return false;
+  return lock.lastToken === 0 || (state.isRecovering && lock.holder !== undefined && token > lock.lastToken);
+}

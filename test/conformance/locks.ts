@@ -1,0 +1,28 @@
+import { describe } from 'vitest';
+import { completionCases } from './locks/completion.ts';
+import { olderClientCases } from './locks/older-clients.ts';
+import { queueCases } from './locks/queue.ts';
+import { recoveryCases } from './locks/recovery.ts';
+import { releaseCases } from './locks/release.ts';
+import { sessionCases } from './locks/sessions.ts';
+import { streamCases } from './locks/streams.ts';
+import { useWorlds } from './locks/support.ts';
+import { viewCases } from './locks/views.ts';
+import type { MakeLocks } from './locks/world.ts';
+
+export type { LocksSetup, LocksUnderTest, MakeLocks } from './locks/world.ts';
+
+/** What every implementation of `Locks` promises. Call it from a test file; `make` is called once per case. */
+export function describeLocks(name: string, make: MakeLocks): void {
+  describe(`the lock service: ${name}`, () => {
+    const start = useWorlds(make);
+    describe('one holder and one queue', () => queueCases(start));
+    describe('completion and failure', () => completionCases(start));
+    describe('release and decline', () => releaseCases(start));
+    describe('sessions', () => sessionCases(start));
+    describe('streams of sessions', () => streamCases(start));
+    describe('clients without a session', () => olderClientCases(start));
+    describe('recovery after a restart', () => recoveryCases(start));
+    describe('views', () => viewCases(start));
+  });
+}
