@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import * as v from 'valibot';
+import type { Clock } from '../core/clock.ts';
 
 /**
  * What `STORE/coordinator.lock` says of whoever coordinates the store, as one JSON document:
@@ -21,6 +22,8 @@ const recordSchema = v.object({
   clean: v.boolean(),
 });
 
+/** Three missed signs of life. */
+const freshMs = 15_000;
 const maxRecordBytes = 4_096;
 
 /** The lock file of a store. The lock lasts as long as the file is open: the kernel frees it even after SIGKILL. */
@@ -56,6 +59,18 @@ export class CoordinatorFile {
     await this.#file.truncate(0);
     await this.#file.write(JSON.stringify(record), 0);
     await this.#file.datasync();
+  }
+
+  /** Leaves a sign of life for hosts that do not see the lock. Best effort. */
+  touch(clock: Clock): void {
+    const now = new Date(clock.wallNow());
+    this.#file.utimes(now, now).catch(() => {});
+  }
+
+  /** Whether somebody left a sign of life in the last 15 seconds. */
+  async isFresh(clock: Clock): Promise<boolean> {
+    const { mtimeMs } = await this.#file.stat();
+    return Math.abs(clock.wallNow() - mtimeMs) < freshMs;
   }
 
   /** Frees the lock. */

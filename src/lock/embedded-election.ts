@@ -43,6 +43,8 @@ export interface Seat {
 const recoveryMs = 1_000;
 /** Between two tries while a coordinator comes up or goes down. */
 const retryMs = 25;
+/** Between two signs of life of a coordinator, in milliseconds. */
+const touchMs = 5_000;
 /** Tokens of one epoch; the next epoch starts above. 2^32 grants, and 2^21 epochs before a number is not safe. */
 const tokensPerEpoch = 2 ** 32;
 
@@ -75,19 +77,29 @@ async function tryToCoordinate(options: ElectionOptions): Promise<Seat | undefin
 
 async function coordinate(file: CoordinatorFile, options: ElectionOptions): Promise<Seat> {
   const last = await file.read();
+  if (last && !last.clean && isElsewhere(last) && (await file.isFresh(options.clock))) {
+    throw otherHost(options.store, last);
+  }
   const record = { format: 1 as const, epoch: (last?.epoch ?? 0) + 1, clean: false, ...thisHost() };
   await file.write(record);
   await rm(path.join(options.store, 'coordinator.sock'), { force: true });
   const socket = await shortSocketPath(options.store);
-  const server = await options.serve({
+  const starting = options.serve({
     socketPath: socket.path,
     firstToken: toToken(record.epoch * tokensPerEpoch),
     recoveryMs: last === undefined || last.clean ? 0 : recoveryMs,
   });
+  const server = await starting.catch(async (error: unknown) => {
+    await socket.dispose();
+    throw error;
+  });
+  // A lock that another host does not see (some network file systems) is noticed by the age of the file.
+  const stopTouching = options.clock.every(touchMs, () => file.touch(options.clock));
   return {
     kind: 'coordinator',
     locks: server.locks,
     close: async () => {
+      stopTouching();
       const clean = !server.hasOtherSessions();
       await server.close();
       await socket.dispose();
@@ -100,7 +112,7 @@ async function coordinate(file: CoordinatorFile, options: ElectionOptions): Prom
 async function tryToJoin(options: ElectionOptions, signal: AbortSignal): Promise<Seat | undefined> {
   const record = await readRecord(options.store);
   if (!record) return undefined;
-  if (record.kernel !== thisHost().kernel) throw otherHost(options.store, record);
+  if (isElsewhere(record)) throw otherHost(options.store, record);
   const socket = await shortSocketPath(options.store);
   const locks = await options.connect(socket.path, signal).catch(async (error: unknown) => {
     await socket.dispose();
@@ -135,6 +147,10 @@ export async function findCoordinator(
       await socket.dispose();
     },
   };
+}
+
+function isElsewhere(record: CoordinatorRecord): boolean {
+  return record.kernel !== thisHost().kernel;
 }
 
 async function readRecord(store: string): Promise<CoordinatorRecord | undefined> {
