@@ -54,8 +54,9 @@ export async function composePull(config: PullConfig, { log, onEvent }: PullDeps
         log,
         onLockFailure,
         onWarning: ({ code, message, hint }) => {
-          const ending = onLockFailure === 'fail' ? '' : '; going on without coordination';
-          onEvent({ kind: 'warning', code, message: `${message}${ending}`, hint });
+          // A pull that may not go on alone ends with this very error.
+          if (onLockFailure === 'fail') return;
+          onEvent({ kind: 'warning', code, message: `${message}; going on without coordination`, hint });
         },
       }),
     );

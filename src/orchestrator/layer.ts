@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
-import { messageOf, toLayerpullError } from '../core/errors.ts';
+import { messageOf } from '../core/errors.ts';
 import { runLayer } from '../hooks/layer.ts';
 import type { LayerEvent, LayerOutcome } from '../hooks/layer-events.ts';
 import type { Slots } from '../hooks/layer-slots.ts';
@@ -31,23 +31,11 @@ export async function pullLayer(blob: Descriptor, options: PullLayerOptions): Pr
     onRetry: (error) => onEvent({ kind: 'retrying', digest: blob.digest, message: messageOf(error) }),
   });
   const teller = startTelling(blob, source.url, clock, onEvent);
-  try {
-    const outcome = await runLayer(blob, {
-      locks,
-      slots,
-      clock,
-      signal,
-      store: store.blobs,
-      download: (context) => source.open(blob, context),
-      onEvent: teller.tell,
-    });
-    teller.stop();
-    return finish(blob, outcome, source.url, onEvent);
-  } catch (error) {
-    teller.stop();
-    if (!signal.aborted) tellFailure(blob, error, onEvent);
-    throw error;
-  }
+  const outcome = await runLayer(blob, {
+    ...{ locks, slots, clock, signal, store: store.blobs, onEvent: teller.tell },
+    download: (context) => source.open(blob, context),
+  }).finally(teller.stop);
+  return finish(blob, outcome, source.url, onEvent);
 }
 
 function finish(
@@ -74,11 +62,6 @@ function finish(
 function sourceOf(outcome: LayerOutcome, url: string): LayerSource {
   if (outcome.kind === 'downloaded') return { kind: 'registry', url };
   return { kind: 'store', ...(outcome.by ? { node: outcome.by } : {}) };
-}
-
-function tellFailure(blob: Descriptor, cause: unknown, onEvent: (event: PullEvent) => void): void {
-  const error = toLayerpullError(cause);
-  onEvent({ kind: 'failed', digest: blob.digest, code: error.code, message: error.message });
 }
 
 interface Teller {

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { type Descriptor, formatPlatform, type Platform } from '../core/descriptor.ts';
+import { toLayerpullError } from '../core/errors.ts';
 import type { NodeId } from '../core/ids.ts';
 import type { SessionLocks } from '../lock/locks.ts';
 import type { ImageRegistry, ResolvedImage } from '../registry/image-registry.ts';
@@ -84,6 +85,7 @@ async function pullBlobs(
     try {
       return await pullLayer(blob, { ...parts, slots, source, signal: anyEnd });
     } catch (error) {
+      if (!anyEnd.aborted) tellFailure(blob, error, parts.onEvent);
       failed.abort(error);
       throw error;
     }
@@ -92,6 +94,12 @@ async function pullBlobs(
   await Promise.allSettled(runs);
   anyEnd.throwIfAborted();
   return await Promise.all(runs);
+}
+
+/** Told of the first layer only: the others end because of it. */
+function tellFailure({ digest }: Descriptor, cause: unknown, onEvent: PullParts['onEvent']): void {
+  const { code, message } = toLayerpullError(cause);
+  onEvent({ kind: 'failed', digest, code, message });
 }
 
 /** The manifest goes in before the record that names it: what the record promises is there. */

@@ -51,6 +51,7 @@ export async function withFile<T>(handle: FileHandle, work: (handle: FileHandle)
 
 const fullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 const unusableCodes: ReadonlySet<string> = new Set([
+  'EEXIST',
   'EACCES',
   'EPERM',
   'EROFS',
