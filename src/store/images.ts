@@ -38,12 +38,28 @@ export function createImages({ layout, clock, log }: ImagesOptions): ImageStore 
   return {
     record: (image) =>
       storing(`record the image ${image.name}`, async () => {
-        const stored: StoredImage = { ...image, recordedAtMs: clock.wallNow() };
-        await replaceFile(imageFile(layout, image), JSON.stringify(stored, null, 2));
+        if (!isRecorded(image, await readAll())) await writeImage(layout, image, clock);
         await rewriteIndex(layout, readAll);
       }),
     list: () => storing('read the images', readAll),
   };
+}
+
+async function writeImage(layout: Layout, image: ImageRecord, clock: Clock): Promise<void> {
+  const stored: StoredImage = { ...image, recordedAtMs: clock.wallNow() };
+  await replaceFile(imageFile(layout, image), JSON.stringify(stored, null, 2));
+}
+
+/** Pulling what is there again writes nothing. Other platforms of the name would change their order. */
+function isRecorded(image: ImageRecord, images: readonly StoredImage[]): boolean {
+  const [known, ...others] = images.filter(({ name }) => name === image.name);
+  return (
+    known !== undefined &&
+    others.length === 0 &&
+    formatPlatform(known.platform) === formatPlatform(image.platform) &&
+    known.manifest.digest === image.manifest.digest &&
+    known.index?.digest === image.index?.digest
+  );
 }
 
 /** The name and the platform decide the file: pulling again replaces, other platforms stay. */

@@ -31,7 +31,7 @@ export async function rewriteIndex(
   layout: Layout,
   readImages: () => Promise<readonly StoredImage[]>,
 ): Promise<void> {
-  let written = '';
+  let written = await readFile(indexPath(layout), 'utf8').catch(() => '');
   for (let round = 0; round < maxRounds; round += 1) {
     const derived = deriveIndex(await readImages(), await foreignEntries(layout));
     if (derived === written) return;

@@ -1,4 +1,4 @@
-import { toToken } from '../../core/ids.ts';
+import { type Token, toToken } from '../../core/ids.ts';
 import type { Heartbeat, HeldProgress } from '../locks.ts';
 import { identityOf } from './callers.ts';
 import type { Replies } from './commands.ts';
@@ -52,14 +52,15 @@ function adopt(
   if (!mayAdopt(state, lock, session, held, step)) return undefined;
   if (lock.holder) takeBack(state, lock, lock.holder, `${session.nodeId} holds the lock since`, step);
   state.nextToken = toToken(Math.max(state.nextToken, token + 1));
+  state.adoptedTokens.add(token);
   const { id, nodeId } = session;
   const claim = { identity: identityOf(id), nodeId, sessionId: id, type, requestId: undefined };
   return install(state, lock, { ...claim, sinceMs: step.nowMs }, token, true, step);
 }
 
 /**
- * Only a session that had its id before it came here may bring a lock with it, and only if the lock was not held in
- * this life of the service, as far as it remembers. While the service recovers all holders came like that: of two
+ * Only a session that had its id before it came here may bring a lock with it, under a token that is not of this life
+ * of the service, and only if the lock was not held in this life, as far as it remembers. While the service recovers all holders came like that: of two
  * the one with the higher token is the later.
  */
 function mayAdopt(
@@ -70,6 +71,15 @@ function mayAdopt(
   { nowMs }: Step,
 ): boolean {
   if (!session.isReturning || nowMs >= state.adoptUntilMs) return false;
-  if (!Number.isSafeInteger(token + 1)) return false;
+  if (!isFormer(state, token)) return false;
   return lock.lastToken === 0 || (state.isRecovering && lock.holder !== undefined && token > lock.lastToken);
+}
+
+/** Tokens never repeat, so one that was given out here, or came back already, is nobody else's. */
+function isFormer(
+  { isRecovering, ownFromToken, nextToken, adoptedTokens }: MachineState,
+  token: Token,
+): boolean {
+  if (!Number.isSafeInteger(token + 1) || adoptedTokens.has(token)) return false;
+  return isRecovering || token < ownFromToken || token >= nextToken;
 }

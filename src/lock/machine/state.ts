@@ -104,6 +104,10 @@ export interface Lock {
 export interface MachineState {
   readonly options: MachineOptions;
   nextToken: Token;
+  /** Tokens from here up to the next one are of this life. */
+  ownFromToken: Token;
+  /** Tokens of an earlier life that came back. */
+  readonly adoptedTokens: Set<Token>;
   recoverUntilMs: number;
   isRecovering: boolean;
   /** Until then a lock from before a restart may come back, if nobody held it since. */
@@ -129,6 +133,8 @@ export function createState(options: MachineOptions, nowMs: number): MachineStat
   return {
     options,
     nextToken: options.firstToken,
+    ownFromToken: options.firstToken,
+    adoptedTokens: new Set(),
     recoverUntilMs: nowMs + options.recoveryMs,
     isRecovering: options.recoveryMs > 0,
     adoptUntilMs: nowMs + retentionMs(options),

@@ -25,6 +25,7 @@ function forgiveOwnPause(state: MachineState, { nowMs }: Step): void {
 function endRecovery(state: MachineState, step: Step): void {
   if (!state.isRecovering || step.nowMs < state.recoverUntilMs) return;
   state.isRecovering = false;
+  state.ownFromToken = state.nextToken;
   for (const lock of [...state.active]) {
     restoreOrder(lock);
     step.moved.add(lock);
