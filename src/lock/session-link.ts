@@ -50,6 +50,7 @@ export class SessionLink {
   readonly #closing = new AbortController();
   #phase: 'new' | 'online' | 'lost' = 'new';
   #heartbeatMs = 5_000;
+  #claimMs = 10_000;
   #streamIsUp = false;
   #outSinceMs: number | undefined;
   #opening: Promise<void> | undefined;
@@ -63,6 +64,11 @@ export class SessionLink {
 
   get isOnline(): boolean {
     return this.#phase === 'online';
+  }
+
+  /** Milliseconds a grant waits to be claimed, as the server says. */
+  get claimMs(): number {
+    return this.#claimMs;
   }
 
   /** Opens the session if need be. Answers whether the server is in reach. */
@@ -98,6 +104,7 @@ export class SessionLink {
     try {
       const info = await this.#call(bounds.firstContactMs, (signal) => locks.openSession(open, signal));
       this.#heartbeatMs = info.heartbeatMs;
+      this.#claimMs = info.claimMs;
       this.#inContact();
     } catch (error) {
       this.lose(error);

@@ -41,8 +41,6 @@ export interface LockSession extends SessionLocks {
   close(): Promise<void>;
 }
 
-/** A lock not claimed within this many milliseconds passes on, as the lock service does it. */
-const claimMs = 10_000;
 /** Between two tries to reach a server that went away: short enough for the next one to be found at once. */
 const retryMs = 200;
 /** What may be left unsaid is said in this many milliseconds or not at all. */
@@ -58,7 +56,6 @@ export function openLockSession(options: LockSessionOptions): LockSession {
 
 class Session implements LockSession {
   readonly sessionId: SessionId = toSessionId(randomUUID());
-  readonly claimMs = claimMs;
   readonly #options: LockSessionOptions;
   readonly #bounds: LinkBounds;
   readonly #log: Log;
@@ -87,6 +84,10 @@ class Session implements LockSession {
       onReopened: () => this.#askForPlacesAgain(),
       onLost: (error) => this.#onLost(error),
     });
+  }
+
+  get claimMs(): number {
+    return this.#link.claimMs;
   }
 
   async acquire(request: LayerAcquire, signal: AbortSignal): Promise<LayerReply> {
