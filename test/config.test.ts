@@ -17,7 +17,7 @@ const machine: Machine = {
   home: '/home/user',
   superuser: false,
   architecture: 'x64',
-  workingDirectory: '/work',
+  workingDirectory: '/project',
   stderrIsTerminal: false,
 };
 
@@ -121,7 +121,7 @@ describe('the store', () => {
   });
 
   it('is made absolute', () => {
-    expect(storeOf({ store: 'some/store' }, {})).toBe('/work/some/store');
+    expect(storeOf({ store: 'some/store' }, {})).toBe('/project/some/store');
     expect(storeOf({}, { env: { LAYERPULL_STORE: '/a/../b' } })).toBe('/b');
   });
 });
