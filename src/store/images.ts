@@ -2,14 +2,15 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
 import type { Clock } from '../core/clock.ts';
-import { formatPlatform } from '../core/descriptor.ts';
+import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
 import { type Digest, digestHex, digestOf, isDigest } from '../core/digest.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { replaceFile, storing } from './files.ts';
 import type { ImageRecord, ImageStore } from './image-store.ts';
 import { rewriteIndex, type StoredImage } from './index-json.ts';
-import { imagesPath, type Layout } from './layout.ts';
+import { blobPath, imagesPath, type Layout } from './layout.ts';
+import { needsOciForm, ociFormOf } from './oci-form.ts';
 
 const digestSchema = v.custom<Digest>(
   (value) => typeof value === 'string' && isDigest(value),
@@ -23,6 +24,7 @@ const imageSchema = v.object({
   platform: v.object({ os: v.string(), architecture: v.string(), variant: v.exactOptional(v.string()) }),
   manifest: descriptorSchema,
   index: v.exactOptional(descriptorSchema),
+  ociForm: v.exactOptional(descriptorSchema),
   recordedAtMs: v.number(),
 });
 
@@ -46,8 +48,15 @@ export function createImages({ layout, clock, log }: ImagesOptions): ImageStore 
 }
 
 async function writeImage(layout: Layout, image: ImageRecord, clock: Clock): Promise<void> {
-  const stored: StoredImage = { ...image, recordedAtMs: clock.wallNow() };
+  const ociForm = needsOciForm(image.manifest) ? await keepOciForm(layout, image) : undefined;
+  const stored: StoredImage = { ...image, ...(ociForm ? { ociForm } : {}), recordedAtMs: clock.wallNow() };
   await replaceFile(imageFile(layout, image), JSON.stringify(stored, null, 2));
+}
+
+async function keepOciForm(layout: Layout, { manifest }: ImageRecord): Promise<Descriptor> {
+  const { descriptor, bytes } = ociFormOf(await readFile(blobPath(layout, manifest.digest)));
+  await replaceFile(blobPath(layout, descriptor.digest), bytes);
+  return descriptor;
 }
 
 /** Pulling what is there again writes nothing. Other platforms of the name would change their order. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
-import { formatPlatform } from '../core/descriptor.ts';
+import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
 import { LayerpullError } from '../core/errors.ts';
 import { replaceFile } from './files.ts';
 import type { ImageRecord } from './image-store.ts';
@@ -8,6 +8,8 @@ import { indexPath, type Layout } from './layout.ts';
 
 /** One file in `images/`: the record as JSON, and when it was written. */
 export interface StoredImage extends ImageRecord {
+  /** The same manifest under OCI's media types, when it came with Docker's. */
+  readonly ociForm?: Descriptor;
   /** Milliseconds since the Unix epoch. */
   readonly recordedAtMs: number;
 }
@@ -54,8 +56,12 @@ export function deriveIndex(images: readonly StoredImage[], foreign: readonly En
   return JSON.stringify(index, null, 2);
 }
 
-function entryOf({ name, platform, manifest }: StoredImage): Entry {
-  return { ...manifest, platform, annotations: { [refName]: name, [ours]: formatPlatform(platform) } };
+function entryOf({ name, platform, manifest, ociForm }: StoredImage): Entry {
+  return {
+    ...(ociForm ?? manifest),
+    platform,
+    annotations: { [refName]: name, [ours]: formatPlatform(platform) },
+  };
 }
 
 async function foreignEntries(layout: Layout): Promise<Entry[]> {

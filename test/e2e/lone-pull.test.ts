@@ -88,6 +88,20 @@ describeWith(['docker-registry', 'skopeo'], 'a pull on its own', () => {
     }
   });
 
+  it('keeps an image with Docker media types so that skopeo reads it, and names the digest that the registry has', async () => {
+    const { registry, store } = await setUp();
+    const image = await pushImage(registry, 'library/old:1', { busybox: true, docker: true });
+    const result = resultOf(await (await startPull({ reference: image.reference, store })).result());
+    expect(result.manifestDigest).toBe(image.manifestDigest);
+    await skopeo('inspect', `oci:${store}:${image.reference}`);
+    const copy = path.join(tempDir(), 'elsewhere');
+    await skopeo('copy', `oci:${store}:${image.reference}`, `oci:${copy}:x`);
+    expect(await verifyStore(copy)).toEqual(
+      expect.arrayContaining(image.layers.map((layer) => layer.digest)),
+    );
+    await verifyStore(store);
+  });
+
   it('refuses a blob that the registry serves with other bytes, exit 6, nothing published', async () => {
     const { registry, image, reference, store } = await setUp();
     const file = registry.blobFile(image.layers[0]?.digest ?? '');
