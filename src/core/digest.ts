@@ -7,7 +7,6 @@ export type Digest = Brand<string, 'Digest'>;
 
 export type DigestAlgorithm = 'sha256' | 'sha512';
 
-const hexLengths: Record<DigestAlgorithm, number> = { sha256: 64, sha512: 128 };
 const digestPattern = /^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
 export function isDigest(text: string): text is Digest {
@@ -46,10 +45,6 @@ export function startDigest(algorithm: DigestAlgorithm): Hash {
 
 export function finishDigest(hash: Hash, algorithm: DigestAlgorithm): Digest {
   return `${algorithm}:${hash.digest('hex')}` as Digest;
-}
-
-export function isDigestAlgorithm(text: string): text is DigestAlgorithm {
-  return Object.hasOwn(hexLengths, text);
 }
 
 /** Whether `text` may be the beginning of a digest, with or without its algorithm. */
