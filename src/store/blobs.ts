@@ -1,10 +1,10 @@
-import { open, readdir, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Descriptor } from '../core/descriptor.ts';
 import { type Digest, isDigest } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import type { BlobStore, ByteRange, Ingest, Writer } from './blob-store.ts';
-import { storing } from './files.ts';
+import { storageError, storing } from './files.ts';
 import { FileIngest } from './ingest.ts';
 import { blobPath, type Layout, partialsPath } from './layout.ts';
 import { createPartial } from './partials.ts';
@@ -37,14 +37,26 @@ async function openBlob(
   digest: Digest,
   range?: ByteRange,
 ): Promise<AsyncIterable<Uint8Array>> {
+  const handle = await openBlobFile(layout, digest);
+  return reading(digest, handle.createReadStream({ ...range, autoClose: true }));
+}
+
+async function openBlobFile(layout: Layout, digest: Digest): Promise<FileHandle> {
   try {
-    const handle = await open(blobPath(layout, digest), 'r');
-    return handle.createReadStream({ ...range, autoClose: true });
+    return await open(blobPath(layout, digest), 'r');
   } catch (error) {
-    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    if (systemCodeOf(error) !== 'ENOENT') throw storageError(error, `read ${digest}`);
     throw new LayerpullError('blob_not_found', `${digest} is not in the store ${layout.root}`, {
       origin: 'store',
     });
+  }
+}
+
+async function* reading(digest: Digest, bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    throw storageError(error, `read ${digest}`);
   }
 }
 

@@ -19,10 +19,13 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Writes a small file whole or not at all: beside its place, synced, renamed. */
-export async function replaceFile(target: string, content: string | Uint8Array): Promise<void> {
-  const folder = path.dirname(target);
-  const draft = path.join(folder, `.draft-${randomUUID()}`);
+/** Writes a small file whole or not at all: as a draft in a folder of the same file system, synced, renamed. */
+export async function replaceFile(
+  target: string,
+  content: string | Uint8Array,
+  drafts: string,
+): Promise<void> {
+  const draft = path.join(drafts, `draft-${randomUUID()}`);
   try {
     await writeNew(draft, content);
     await rename(draft, target);
@@ -30,7 +33,7 @@ export async function replaceFile(target: string, content: string | Uint8Array):
     await rm(draft, { force: true }).catch(() => {});
     throw error;
   }
-  await syncFolder(folder);
+  await syncFolder(path.dirname(target));
 }
 
 /** Writes a file that must not be there yet, and syncs it. */

@@ -9,7 +9,7 @@ import type { Log } from '../core/log.ts';
 import { replaceFile, storing } from './files.ts';
 import type { ImageRecord, ImageStore } from './image-store.ts';
 import { rewriteIndex, type StoredImage } from './index-json.ts';
-import { blobPath, imagesPath, type Layout } from './layout.ts';
+import { blobPath, imagesPath, ingestPath, type Layout } from './layout.ts';
 import { needsOciForm, ociFormOf } from './oci-form.ts';
 
 const digestSchema = v.custom<Digest>(
@@ -50,12 +50,12 @@ export function createImages({ layout, clock, log }: ImagesOptions): ImageStore 
 async function writeImage(layout: Layout, image: ImageRecord, clock: Clock): Promise<void> {
   const ociForm = needsOciForm(image.manifest) ? await keepOciForm(layout, image) : undefined;
   const stored: StoredImage = { ...image, ...(ociForm ? { ociForm } : {}), recordedAtMs: clock.wallNow() };
-  await replaceFile(imageFile(layout, image), JSON.stringify(stored, null, 2));
+  await replaceFile(imageFile(layout, image), JSON.stringify(stored, null, 2), ingestPath(layout));
 }
 
 async function keepOciForm(layout: Layout, { manifest }: ImageRecord): Promise<Descriptor> {
   const { descriptor, bytes } = ociFormOf(await readFile(blobPath(layout, manifest.digest)));
-  await replaceFile(blobPath(layout, descriptor.digest), bytes);
+  await replaceFile(blobPath(layout, descriptor.digest), bytes, ingestPath(layout));
   return descriptor;
 }
 

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
-import { LayerpullError } from '../core/errors.ts';
+import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import { replaceFile } from './files.ts';
 import type { ImageRecord } from './image-store.ts';
-import { indexPath, type Layout } from './layout.ts';
+import { indexPath, ingestPath, type Layout } from './layout.ts';
 
 /** One file in `images/`: the record as JSON, and when it was written. */
 export interface StoredImage extends ImageRecord {
@@ -19,9 +19,10 @@ const refName = 'org.opencontainers.image.ref.name';
 /** Marks the entries that are derived from `images/`; all others belong to other tools and stay. */
 const ours = 'io.layerpull.platform';
 
-const entrySchema = v.looseObject({ annotations: v.optional(v.record(v.string(), v.string())) });
+const entrySchema = v.looseObject({ annotations: v.optional(v.record(v.string(), v.unknown())) });
 const indexSchema = v.looseObject({ manifests: v.array(entrySchema) });
 type Entry = v.InferOutput<typeof entrySchema>;
+type Index = v.InferOutput<typeof indexSchema>;
 
 const maxRounds = 1_000;
 
@@ -33,44 +34,58 @@ export async function rewriteIndex(
   layout: Layout,
   readImages: () => Promise<readonly StoredImage[]>,
 ): Promise<void> {
-  let written = await readFile(indexPath(layout), 'utf8').catch(() => '');
   for (let round = 0; round < maxRounds; round += 1) {
-    const derived = deriveIndex(await readImages(), await foreignEntries(layout));
-    if (derived === written) return;
-    await replaceFile(indexPath(layout), derived);
-    written = derived;
+    const text = await readText(indexPath(layout));
+    const derived = deriveIndex(await readImages(), parseIndex(text));
+    if (derived === text) return;
+    await replaceFile(indexPath(layout), derived, ingestPath(layout));
   }
   throw new LayerpullError('store_failed', `${indexPath(layout)} keeps changing`);
 }
 
-/** The image recorded last comes first among those of one name: tools that take the first match get it. */
-export function deriveIndex(images: readonly StoredImage[], foreign: readonly Entry[]): string {
+/**
+ * Of the platforms of one name the one recorded last has the name, as with docker: umoci refuses a name that stands
+ * there twice, and skopeo takes the first. The others stay without it, found by digest and platform. Entries and fields
+ * of other tools stay.
+ */
+export function deriveIndex(images: readonly StoredImage[], current: Index): string {
   const inOrder = images.toSorted((a, b) => compare(a.name, b.name) || b.recordedAtMs - a.recordedAtMs);
-  const names = new Set(images.map((image) => image.name));
-  const kept = foreign.filter((entry) => !names.has(entry.annotations?.[refName] ?? ''));
+  const names = new Set<unknown>(images.map((image) => image.name));
+  const { manifests, ...others } = current;
+  const kept = manifests.filter(
+    ({ annotations }) => annotations?.[ours] === undefined && !names.has(annotations?.[refName]),
+  );
   const index = {
+    ...others,
     schemaVersion: 2,
     mediaType: 'application/vnd.oci.image.index.v1+json',
-    manifests: [...kept, ...inOrder.map(entryOf)],
+    manifests: [...kept, ...inOrder.map((image, at) => entryOf(image, inOrder[at - 1]?.name !== image.name))],
   };
   return JSON.stringify(index, null, 2);
 }
 
-function entryOf({ name, platform, manifest, ociForm }: StoredImage): Entry {
-  return {
-    ...(ociForm ?? manifest),
-    platform,
-    annotations: { [refName]: name, [ours]: formatPlatform(platform) },
-  };
+function entryOf({ name, platform, manifest, ociForm }: StoredImage, isNamed: boolean): Entry {
+  const mark = { [ours]: formatPlatform(platform) };
+  const annotations = isNamed ? { [refName]: name, ...mark } : mark;
+  return { ...(ociForm ?? manifest), platform, annotations };
 }
 
-async function foreignEntries(layout: Layout): Promise<Entry[]> {
-  const text = await readFile(indexPath(layout), 'utf8').catch(() => '');
+/** What cannot be read now may still hold entries of other tools: only a file that is not there is empty. */
+async function readText(file: string): Promise<string> {
   try {
-    const { manifests } = v.parse(indexSchema, JSON.parse(text));
-    return manifests.filter((entry) => entry.annotations?.[ours] === undefined);
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    return '';
+  }
+}
+
+/** A damaged index is derived anew. */
+function parseIndex(text: string): Index {
+  try {
+    return v.parse(indexSchema, JSON.parse(text));
   } catch {
-    return [];
+    return { manifests: [] };
   }
 }
 

@@ -10,6 +10,8 @@ import { openLongest, type Partial } from './partials.ts';
 
 /** Fewer, larger writes: what arrives from a socket comes in pieces of 16 to 64 KiB. */
 const writeBytes = 1_048_576;
+/** A source that sends a byte at a time must not make us keep a million small buffers. */
+const maxPieces = 1_024;
 
 export interface IngestParts {
   readonly descriptor: Descriptor;
@@ -32,6 +34,7 @@ export class FileIngest implements Ingest {
   #waitingBytes = 0;
   #inherited: string | undefined;
   #isOpen = true;
+  #failure: unknown;
 
   constructor(parts: IngestParts) {
     this.#parts = parts;
@@ -76,15 +79,16 @@ export class FileIngest implements Ingest {
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
     this.#writtenBytes += chunk.length;
-    if (this.#waitingBytes >= writeBytes) await storing(this.#action, () => this.#flush());
+    if (this.#waitingBytes >= writeBytes || this.#waiting.length >= maxPieces)
+      await storing(this.#action, () => this.#flush());
   }
 
   async commit(): Promise<void> {
-    await storing(this.#action, async () => {
-      await this.#flush();
-      await this.#parts.partial.handle.datasync();
-    });
-    await this.close();
+    try {
+      await storing(this.#action, () => this.#finishFile());
+    } finally {
+      await this.close();
+    }
     await this.#verify();
     await storing(this.#action, () => this.#publish());
   }
@@ -120,7 +124,35 @@ export class FileIngest implements Ingest {
     }
   }
 
+  /** After a write that failed the file and the hash differ: nothing more is written, and nothing published. */
   async #flush(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      await this.#writeWaiting();
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+  }
+
+  async #finishFile(): Promise<void> {
+    await this.#flush();
+    await this.#parts.partial.handle.datasync();
+    await this.#checkLength();
+  }
+
+  /** The hash speaks of the bytes that came; this of the bytes that are in the file. */
+  async #checkLength(): Promise<void> {
+    const { size } = await this.#parts.partial.handle.stat();
+    if (size === this.#writtenBytes) return;
+    throw new LayerpullError(
+      'store_failed',
+      `${this.#parts.partial.file} has ${size} bytes where ${this.#writtenBytes} were written`,
+      { hint: 'something else changed it; pull again' },
+    );
+  }
+
+  async #writeWaiting(): Promise<void> {
     const pieces = this.#waiting;
     const bytes = this.#waitingBytes;
     this.#waiting = [];

@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { type Digest, digestAlgorithm, digestHex } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import { type StoreId, toStoreId } from '../core/ids.ts';
-import { folderMode, replaceFile, writeNew } from './files.ts';
+import { folderMode, syncFolder, writeNew } from './files.ts';
 
 /** Where everything lies in a store: an OCI image layout with a few files of our own beside it. */
 export interface Layout {
@@ -25,10 +25,12 @@ export function blobPath({ root }: Layout, digest: Digest): string {
   return path.join(root, 'blobs', digestAlgorithm(digest), digestHex(digest));
 }
 
-export function partialsPath({ root }: Layout, digest: Digest): string {
-  return path.join(root, 'ingest', `${digestAlgorithm(digest)}-${digestHex(digest)}`);
+export function partialsPath(layout: Layout, digest: Digest): string {
+  return path.join(ingestPath(layout), `${digestAlgorithm(digest)}-${digestHex(digest)}`);
 }
 
+/** Partials and drafts: whatever is not whole yet. What is left behind here is collected. */
+export const ingestPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'ingest');
 export const imagesPath = ({ root }: Layout): string => path.join(root, 'images');
 export const indexPath = ({ root }: Layout): string => path.join(root, 'index.json');
 
@@ -41,11 +43,11 @@ export async function openLayout(wanted: string): Promise<Layout> {
   await mkdir(wanted, { recursive: true, mode: folderMode });
   const root = await realpath(wanted);
   await refuseForeignFolder(root);
-  await writeUnlessThere(path.join(root, 'oci-layout'), ociLayout);
+  await claimName(path.join(root, 'oci-layout'), ociLayout);
   for (const folder of ['blobs/sha256', 'blobs/sha512', 'images', 'ingest']) {
     await mkdir(path.join(root, folder), { recursive: true, mode: folderMode });
   }
-  await writeUnlessThere(path.join(root, 'index.json'), emptyIndex);
+  await claimName(path.join(root, 'index.json'), emptyIndex);
   return { root, storeId: await readIdentity(root) };
 }
 
@@ -85,16 +87,10 @@ function parseIdentity(text: string, file: string): v.InferOutput<typeof identit
   }
 }
 
-async function writeUnlessThere(file: string, content: string): Promise<void> {
-  try {
-    await readFile(file);
-  } catch (error) {
-    if (systemCodeOf(error) !== 'ENOENT') throw error;
-    await replaceFile(file, content);
-  }
-}
-
-/** Of several processes that give a file its first content, one wins, and nobody sees half of it. */
+/**
+ * Of several processes that give a file its first content, one wins, and nobody sees half of it. A rename would not do:
+ * whoever comes late would put an empty `index.json` over the images that a faster one recorded.
+ */
 async function claimName(file: string, content: string): Promise<void> {
   const draft = path.join(path.dirname(file), `.draft-${randomUUID()}`);
   try {
@@ -103,6 +99,7 @@ async function claimName(file: string, content: string): Promise<void> {
     if (systemCodeOf(error) !== 'ENOENT') throw error;
     await writeNew(draft, content);
     await link(draft, file).catch(ignoreExisting);
+    await syncFolder(path.dirname(file));
   } finally {
     await rm(draft, { force: true });
   }

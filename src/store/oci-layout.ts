@@ -1,4 +1,3 @@
-import path from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import { digestAlgorithm, digestOf } from '../core/digest.ts';
@@ -9,7 +8,7 @@ import { createBlobs } from './blobs.ts';
 import { replaceFile, storing } from './files.ts';
 import type { ImageStore } from './image-store.ts';
 import { createImages } from './images.ts';
-import { blobPath, openLayout } from './layout.ts';
+import { blobPath, ingestPath, openLayout } from './layout.ts';
 import { collectAbandoned } from './partials.ts';
 
 export interface OpenStoreOptions {
@@ -23,7 +22,7 @@ export interface OpenStoreOptions {
 export interface Store {
   readonly blobs: BlobStore;
   readonly images: ImageStore;
-  /** Keeps a manifest or an index under its digest. @throws LayerpullError `digest_mismatch`, `store_*` */
+  /** Keeps a manifest or an index under its digest. @throws LayerpullError `digest_mismatch`, `size_mismatch`, `store_*` */
   putDocument(descriptor: Descriptor, bytes: Uint8Array): Promise<void>;
 }
 
@@ -38,7 +37,7 @@ const abandonedAfterMs = 24 * 3_600_000;
 export async function openStore({ path: folder, clock, log = silentLog }: OpenStoreOptions): Promise<Store> {
   const layout = await storing(`use the store ${folder}`, () => openLayout(folder));
   const blobs = createBlobs(layout);
-  await collectAbandoned(path.join(layout.root, 'ingest'), clock.wallNow(), abandonedAfterMs).catch(() => {});
+  await collectAbandoned(ingestPath(layout), clock.wallNow(), abandonedAfterMs).catch(() => {});
   return {
     blobs,
     images: createImages({ layout, clock, log }),
@@ -46,14 +45,18 @@ export async function openStore({ path: folder, clock, log = silentLog }: OpenSt
       refuseWrongBytes(descriptor, bytes);
       if (await blobs.has(descriptor)) return;
       await storing(`store ${descriptor.digest}`, () =>
-        replaceFile(blobPath(layout, descriptor.digest), bytes),
+        replaceFile(blobPath(layout, descriptor.digest), bytes, ingestPath(layout)),
       );
     },
   };
 }
 
-function refuseWrongBytes({ digest }: Descriptor, bytes: Uint8Array): void {
+function refuseWrongBytes({ digest, size }: Descriptor, bytes: Uint8Array): void {
   const found = digestOf(bytes, digestAlgorithm(digest));
-  if (found === digest) return;
-  throw new LayerpullError('digest_mismatch', `${digest} does not match its bytes: they are ${found}`);
+  if (found !== digest) {
+    throw new LayerpullError('digest_mismatch', `${digest} does not match its bytes: they are ${found}`);
+  }
+  if (bytes.length !== size) {
+    throw new LayerpullError('size_mismatch', `${digest} has ${bytes.length} bytes, not the ${size} stated`);
+  }
 }

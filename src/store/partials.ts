@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { digestHex, digestOf } from '../core/digest.ts';
 import { systemCodeOf } from '../core/errors.ts';
+import type { SessionId } from '../core/ids.ts';
 import type { Writer } from './blob-store.ts';
 import { fileMode, folderMode } from './files.ts';
 
@@ -19,7 +21,7 @@ export interface Partial {
 const maxTries = 20;
 
 export async function createPartial(folder: string, { session, token }: Writer): Promise<Partial> {
-  const name = `${session}-${token ?? 'alone'}`;
+  const name = `${fileNameOf(session)}-${token ?? 'alone'}`;
   for (let round = 1; ; round += 1) {
     const file = path.join(folder, round === 1 ? name : `${name}.${randomUUID()}`);
     try {
@@ -31,6 +33,12 @@ export async function createPartial(folder: string, { session, token }: Writer):
       if (!isRace || round >= maxTries) throw error;
     }
   }
+}
+
+/** Session ids may hold any character, and come over the network: what is no plain file name is replaced by its digest. */
+function fileNameOf(session: SessionId): string {
+  if (/^[A-Za-z0-9_-]{1,128}$/.test(session)) return session;
+  return digestHex(digestOf(Buffer.from(session)));
 }
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY } = constants;
@@ -67,7 +75,7 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-/** Removes the partials of blobs that nobody has written to for `olderThanMs`. */
+/** Removes the drafts, and the partials of blobs, that nobody has written to for `olderThanMs`. */
 export async function collectAbandoned(
   ingest: string,
   wallNowMs: number,

@@ -1,7 +1,17 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import { toSessionId, toToken } from '../../src/core/ids.ts';
@@ -44,6 +54,17 @@ async function readAll(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
 
 function openFiles(): number {
   return existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').length : 0;
+}
+
+/** What all open files of `node:fs/promises` inherit from. */
+async function fileHandles(): Promise<FileHandle> {
+  const handle = await open(process.execPath, 'r');
+  await handle.close();
+  return Object.getPrototypeOf(handle);
+}
+
+function systemError(code: string): Error {
+  return Object.assign(new Error(code), { code });
 }
 
 describe('a blob on its way into the store', () => {
@@ -151,6 +172,48 @@ describe('a blob on its way into the store', () => {
     expect(await blobs.has(layer)).toBe(true);
   });
 
+  it('is not published after a write that failed, though more of it came', async () => {
+    const { blobs } = await setUp();
+    const big = blobOf('x'.repeat(2_500_000));
+    const ingest = await blobs.ingest(big, writer('a'));
+    const failing = vi.spyOn(await fileHandles(), 'writev').mockRejectedValueOnce(systemError('ENOSPC'));
+    const first = ingest.write(big.bytes.subarray(0, 1_500_000));
+    await expect(first).rejects.toMatchObject({ code: 'store_full', exitCode: 8 });
+    failing.mockRestore();
+    await expect(ingest.write(big.bytes.subarray(1_500_000))).resolves.toBeUndefined();
+    await expect(ingest.commit()).rejects.toMatchObject({ code: 'store_full' });
+    expect(await blobs.has(big)).toBe(false);
+  });
+
+  it('is not published when its file was cut by somebody else', async () => {
+    const { blobs, partialsOf } = await setUp();
+    const big = blobOf('y'.repeat(1_500_000));
+    const ingest = await blobs.ingest(big, writer('a'));
+    await ingest.write(big.bytes);
+    truncateSync(path.join(partialsOf(big), 'a-1'), 10);
+    await expect(ingest.commit()).rejects.toMatchObject({ code: 'store_failed' });
+    expect(await blobs.has(big)).toBe(false);
+  });
+
+  it('keeps few pieces in memory, however small they come', async () => {
+    const { blobs, partialsOf } = await setUp();
+    const ingest = await blobs.ingest(blobOf('z'.repeat(10_000)), writer('a'));
+    for (let piece = 0; piece < 5_000; piece += 1) await ingest.write(Buffer.from('z'));
+    const onDisk = statSync(path.join(partialsOf(blobOf('z'.repeat(10_000))), 'a-1')).size;
+    expect(onDisk).toBeGreaterThanOrEqual(4_000);
+    await ingest.discard();
+  });
+
+  it('stays in its folder, whatever the session is called', async () => {
+    const { blobs, root, partialsOf } = await setUp();
+    for (const name of ['../../../escaped', '/escaped', '..', 'long'.repeat(64), 'a\nb', '']) {
+      const ingest = await blobs.ingest(layer, writer(name));
+      await ingest.close();
+    }
+    expect(readdirSync(partialsOf(layer))).toHaveLength(6);
+    expect(readdirSync(path.dirname(root))).toEqual(['store']);
+  });
+
   it('leaves no file open, however it ends', async () => {
     const { blobs } = await setUp();
     const before = openFiles();
@@ -200,6 +263,15 @@ describe('the blobs of a store', () => {
     const listed = [];
     for await (const blob of blobs.list()) listed.push(blob);
     expect(listed).toEqual([{ digest: layer.digest, size: layer.size }]);
+  });
+
+  it('tell in our words what cannot be read', async () => {
+    const { blobs, fileOf } = await setUp();
+    mkdirSync(fileOf(layer));
+    await expect(blobs.open(layer.digest).then(readAll)).rejects.toMatchObject({ code: 'store_failed' });
+    const ingest = await blobs.ingest(layer, writer('a'));
+    await feed(ingest, layer);
+    await expect(ingest.commit()).rejects.toMatchObject({ code: 'store_failed' });
   });
 
   it('are not there when they are missing or have another size', async () => {

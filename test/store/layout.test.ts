@@ -1,19 +1,24 @@
 import {
   existsSync,
   mkdirSync,
+  type PathLike,
   readdirSync,
   readFileSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import fsPromises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
+import { deferred } from '../../src/core/abort.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { Platform } from '../../src/core/descriptor.ts';
 import { openStore } from '../../src/store/oci-layout.ts';
 import { blobOf } from '../support/blobs.ts';
+import { onCleanup } from '../support/cleanup.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import { spawnProcess } from '../support/processes.ts';
 import { inRoot } from '../support/root.ts';
@@ -58,6 +63,28 @@ async function runAll(program: string, folder: string, names: readonly string[])
     return child.stdout.text().trim();
   });
   return await Promise.all(runs);
+}
+
+/** Stops the first call that puts a file of this name in its place. Resolves when it is reached. */
+function holdFirstWrite(name: string, until: Promise<void>): Promise<void> {
+  const { link, rename } = fsPromises;
+  const reached = deferred<void>();
+  const held = (real: typeof link) => async (from: PathLike, to: PathLike) => {
+    if (String(to).endsWith(name)) {
+      restore();
+      reached.resolve();
+      await until;
+    }
+    await real(from, to);
+  };
+  const restore = () => {
+    Object.assign(fsPromises, { link, rename });
+    syncBuiltinESMExports();
+  };
+  Object.assign(fsPromises, { link: held(link), rename: held(rename) });
+  syncBuiltinESMExports();
+  onCleanup(restore);
+  return reached.promise;
 }
 
 describe('opening a store', () => {
@@ -113,6 +140,7 @@ describe('opening a store', () => {
     const clock = createFakeClock();
     for (const [name, ageHours] of [
       ['sha256-old', 25],
+      ['draft-old', 25],
       ['sha256-new', 23],
     ] as const) {
       mkdirSync(path.join(folder, 'ingest', name));
@@ -128,7 +156,7 @@ describe('opening a store', () => {
 });
 
 describe('the images of a store', () => {
-  it('stand in index.json under their full names, the platform recorded last first', async () => {
+  it('stand in index.json under their full names, which belong to the platform recorded last', async () => {
     const folder = path.join(tempDir(), 'store');
     const clock = createFakeClock();
     const { images } = await openStore({ path: folder, clock });
@@ -139,7 +167,7 @@ describe('the images of a store', () => {
     expect(indexOf(folder)).toEqual([
       { name: '127.0.0.1:5000/a:1', digest: manifestOf('a').digest },
       { name: 'docker.io/library/b:1', digest: manifestOf('b arm64').digest },
-      { name: 'docker.io/library/b:1', digest: manifestOf('b amd64').digest },
+      { name: undefined, digest: manifestOf('b amd64').digest },
     ]);
   });
 
@@ -166,6 +194,32 @@ describe('the images of a store', () => {
     expect(indexOf(folder).map(({ name }) => name)).toEqual(['theirs', 'docker.io/library/b:1']);
   });
 
+  it('leave what other tools wrote beside the entries, and entries they do not understand', async () => {
+    const folder = tempDir();
+    writeFileSync(path.join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+    const odd = { ...manifestOf('odd'), annotations: { number: 1 } };
+    const index = { schemaVersion: 2, annotations: { made: 'elsewhere' }, manifests: [odd] };
+    writeFileSync(path.join(folder, 'index.json'), JSON.stringify(index));
+    const { images } = await open(folder);
+    await images.record({ name: 'docker.io/library/b:1', platform: amd64, manifest: manifestOf('ours') });
+    const written = JSON.parse(readFileSync(path.join(folder, 'index.json'), 'utf8'));
+    expect(written.annotations).toEqual({ made: 'elsewhere' });
+    expect(written.manifests[0]).toEqual(odd);
+  });
+
+  it('stay in index.json when somebody who found none comes late with an empty one', async () => {
+    const folder = path.join(tempDir(), 'store');
+    const held = deferred<void>();
+    const reached = holdFirstWrite('index.json', held.promise);
+    const late = open(folder);
+    await reached;
+    const { images } = await open(folder);
+    await images.record({ name: 'docker.io/library/b:1', platform: amd64, manifest: manifestOf('b') });
+    held.resolve();
+    await late;
+    expect(indexOf(folder)).toHaveLength(1);
+  });
+
   it('are all there when several processes record them at once', async () => {
     const program = await makeProgram(`
       for (let i = 0; i < 6; i += 1) {
@@ -177,7 +231,7 @@ describe('the images of a store', () => {
     const folder = path.join(tempDir(), 'store');
     await runAll(program, folder, ['a', 'b', 'c', 'd']);
     expect(indexOf(folder)).toHaveLength(24);
-    expect(readdirSync(folder).filter((name) => name.startsWith('.draft'))).toEqual([]);
+    expect(readdirSync(path.join(folder, 'ingest'))).toEqual([]);
   });
 
   it('are read without the one whose record is damaged, which is reported', async () => {
@@ -199,5 +253,7 @@ describe('the images of a store', () => {
     expect(existsSync(path.join(folder, 'blobs', descriptor.digest.replace(':', '/')))).toBe(true);
     const wrong = putDocument(descriptor, Buffer.from('another'));
     await expect(wrong).rejects.toMatchObject({ code: 'digest_mismatch' });
+    const misstated = putDocument({ ...descriptor, size: 1 }, bytes);
+    await expect(misstated).rejects.toMatchObject({ code: 'size_mismatch' });
   });
 });

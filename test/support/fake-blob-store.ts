@@ -1,5 +1,5 @@
 import type { Descriptor } from '../../src/core/descriptor.ts';
-import { type Digest, digestOf } from '../../src/core/digest.ts';
+import { type Digest, digestAlgorithm, digestOf } from '../../src/core/digest.ts';
 import { LayerpullError } from '../../src/core/errors.ts';
 import { toStoreId } from '../../src/core/ids.ts';
 import type { BlobStore, Ingest } from '../../src/store/blob-store.ts';
@@ -8,8 +8,8 @@ export interface FakeBlobStore extends BlobStore {
   readonly blobs: Map<Digest, Uint8Array>;
   /** Bytes left behind by an earlier writer. */
   readonly partials: Map<Digest, Uint8Array>;
-  /** Ingests that were not closed. */
   open: BlobStore['open'];
+  /** Ingests that were not closed. */
   readonly openIngests: { count: number };
 }
 
@@ -25,13 +25,15 @@ export function createFakeBlobStore(): FakeBlobStore {
     partials,
     openIngests,
     has: async ({ digest, size }) => blobs.get(digest)?.length === size,
-    open: async (digest) => {
-      const bytes = blobs.get(digest) ?? new Uint8Array();
+    open: async (digest, range) => {
+      const bytes = blobs.get(digest);
+      if (!bytes) throw new LayerpullError('blob_not_found', `${digest} is not there`, { origin: 'store' });
       return (async function* () {
-        yield bytes;
+        yield range ? bytes.subarray(range.start, range.end + 1) : bytes;
       })();
     },
-    ingest: async (descriptor) => startIngest(descriptor, { blobs, partials, openIngests }),
+    ingest: async (descriptor, _writer, { fresh = false } = {}) =>
+      startIngest(descriptor, fresh, { blobs, partials, openIngests }),
     async *list() {
       for (const [digest, bytes] of blobs) yield { digest, size: bytes.length };
     },
@@ -40,8 +42,12 @@ export function createFakeBlobStore(): FakeBlobStore {
 
 type Shelves = Pick<FakeBlobStore, 'blobs' | 'partials' | 'openIngests'>;
 
-function startIngest(descriptor: Descriptor, { blobs, partials, openIngests }: Shelves): Ingest {
-  const inherited = partials.get(descriptor.digest) ?? new Uint8Array();
+function startIngest(
+  descriptor: Descriptor,
+  fresh: boolean,
+  { blobs, partials, openIngests }: Shelves,
+): Ingest {
+  const inherited = (fresh ? undefined : partials.get(descriptor.digest)) ?? new Uint8Array();
   let bytes = Buffer.from(inherited);
   let isOpen = true;
   openIngests.count += 1;
@@ -56,11 +62,13 @@ function startIngest(descriptor: Descriptor, { blobs, partials, openIngests }: S
     offset: inherited.length,
     written: () => bytes.length,
     async write(chunk) {
+      if (bytes.length + chunk.length > descriptor.size) throw wrongSize(descriptor);
       bytes = Buffer.concat([bytes, chunk]);
     },
     async commit() {
-      end(false);
-      const found = digestOf(bytes);
+      end(bytes.length < descriptor.size);
+      if (bytes.length < descriptor.size) throw wrongSize(descriptor);
+      const found = digestOf(bytes, digestAlgorithm(descriptor.digest));
       if (found !== descriptor.digest) {
         throw new LayerpullError('digest_mismatch', `${descriptor.digest}: the bytes are ${found}`);
       }
@@ -69,4 +77,8 @@ function startIngest(descriptor: Descriptor, { blobs, partials, openIngests }: S
     close: async () => end(true),
     discard: async () => end(false),
   };
+}
+
+function wrongSize({ digest, size }: Descriptor): LayerpullError {
+  return new LayerpullError('size_mismatch', `${digest} has not the ${size} bytes stated`);
 }

@@ -7,7 +7,7 @@ export interface Channel<T> {
   push(item: T): void;
   /** Lets the reader take what is in line and then end. */
   end(): void;
-  /** Whether `end` was called, rather than the reader having fallen behind or gone away. */
+  /** Whether `end` was called, also where the reader had fallen behind before. */
   wasEnded(): boolean;
   /**
    * Items until the end; nothing more once the signal aborts.
@@ -19,6 +19,7 @@ export interface Channel<T> {
 export function createChannel<T>(maxItems = 1_000): Channel<T> {
   let line: T[] = [];
   let end: 'none' | 'meant' | 'broken' = 'none';
+  let wasEnded = false;
   let news: Deferred<void> = deferred();
 
   const wake = () => {
@@ -33,10 +34,11 @@ export function createChannel<T>(maxItems = 1_000): Channel<T> {
       wake();
     },
     end() {
+      wasEnded = true;
       if (end === 'none') end = 'meant';
       wake();
     },
-    wasEnded: () => end === 'meant',
+    wasEnded: () => wasEnded,
     async *items(signal) {
       while (!signal.aborted) {
         const batch = line;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { abortable, deferred } from '../../core/abort.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Digest } from '../../core/digest.ts';
 import { LayerpullError } from '../../core/errors.ts';
@@ -58,13 +59,14 @@ class Memory implements MemoryLocks {
   /** Queues whose changes were not told yet. */
   readonly #moved = new Map<string, { readonly domain: string; readonly resourceId: Digest }>();
   readonly #timers: readonly (() => void)[];
+  readonly #recovery = deferred<void>();
 
   constructor(clock: Clock, log: Log, state: MachineState) {
     this.#clock = clock;
     this.#log = log;
     this.#state = state;
     this.#timers = [
-      clock.every(tickMs, () => this.#step({ kind: 'tick' })),
+      clock.every(tickMs, () => this.#tick()),
       clock.every(movesMs, () => this.#tellMoves()),
       clock.every(pingMs, () => this.#watchers.tellAllSessions({ kind: 'ping' })),
     ];
@@ -91,12 +93,13 @@ class Memory implements MemoryLocks {
     return known(this.#step({ kind: 'renew', sessionId, heartbeat })).snapshot;
   }
 
-  async acquire(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireReply> {
+  async acquire(request: AcquireRequest, signal = new AbortController().signal): Promise<AcquireReply> {
     for (;;) {
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       const reply = known(this.#step({ kind: 'acquire', request }));
       if (reply.kind !== 'recovering') return reply;
-      await this.#clock.sleep(Math.min(reply.waitMs, tickMs), signal);
+      // All wait for the same moment, so they go on in the order in which they came.
+      await abortable(this.#recovery.promise, signal);
     }
   }
 
@@ -155,6 +158,14 @@ class Memory implements MemoryLocks {
   async close(): Promise<void> {
     for (const stop of this.#timers) stop();
     this.#watchers.endAll();
+    // Without its timer no recovery ends any more.
+    this.#recovery.promise.catch(() => {});
+    this.#recovery.reject(closed());
+  }
+
+  #tick(): void {
+    this.#step({ kind: 'tick' });
+    if (!this.#state.isRecovering) this.#recovery.resolve();
   }
 
   #step<Kind extends Command['kind']>(command: CommandOf<Kind>): Replies[Kind] {
@@ -208,4 +219,10 @@ function known<T extends { readonly kind: string } | undefined>(
     });
   }
   return reply as Exclude<T, UnknownSession>;
+}
+
+function closed(): LayerpullError {
+  return new LayerpullError('lock_unreachable', 'the lock service was closed', {
+    hint: 'ask again once it runs',
+  });
 }

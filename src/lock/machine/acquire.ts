@@ -58,6 +58,7 @@ function answerNew(
     return refusal;
   }
   if (state.isRecovering && request.position === undefined) return recovering(state, step);
+  lock.farewells.delete(claim.key);
   if (!state.isRecovering && !lock.holder) return grantedReply(state, grant(state, lock, claim, true, step));
   takePlace(state, claim, step);
   return queuedReply(claim);
@@ -88,10 +89,10 @@ function doneBefore(
   { nowMs }: Step,
 ) {
   const farewell = lock.farewells.get(key);
-  lock.farewells.delete(key);
   if (farewell?.why.kind === 'done' && farewell.who.requestId === requestId) return farewell.why.by;
-  if (type !== 'pull' || force) return undefined;
-  return isFresh(state, lock.pullDone, nowMs) ? lock.pullDone.by : undefined;
+  if (type !== 'pull' || force || !isFresh(state, lock.pullDone, nowMs)) return undefined;
+  lock.farewells.delete(key);
+  return lock.pullDone.by;
 }
 
 /** Until the recovery ends only those who had a place get one; what was held is re-asserted by heartbeats. */

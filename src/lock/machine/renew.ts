@@ -4,8 +4,9 @@ import { identityOf } from './callers.ts';
 import type { Replies } from './commands.ts';
 import { type Step, tellClaimant } from './events.ts';
 import { claimHold, install, takeBack } from './grant.ts';
+import { leavePlace } from './places.ts';
 import { hear } from './sessions.ts';
-import { type Hold, type Lock, lockFor, type MachineState, refile, type Session } from './state.ts';
+import { type Hold, type Lock, lockFor, type MachineState, placeKey, refile, type Session } from './state.ts';
 import { snapshotOf } from './views.ts';
 
 /** A heartbeat claims the grants it lists, brings back locks from before a restart, and hears of lost ones. */
@@ -55,6 +56,8 @@ function adopt(
   state.adoptedTokens.add(token);
   const { id, nodeId } = session;
   const claim = { identity: identityOf(id), nodeId, sessionId: id, type, requestId: undefined };
+  const place = lock.queue.get(placeKey(claim));
+  if (place) leavePlace(state, place, step);
   return install(state, lock, { ...claim, sinceMs: step.nowMs }, token, true, step);
 }
 

@@ -112,7 +112,8 @@ export interface MachineState {
   isRecovering: boolean;
   /** Until then a lock from before a restart may come back, if nobody held it since. */
   adoptUntilMs: number;
-  tickedMs: number | undefined;
+  /** When time was last looked at; the start counts as once. */
+  tickedMs: number;
   /** When the service went on after it was stopped itself: nobody could be heard before. */
   resumedMs: number;
   readonly sessions: Map<SessionId, Session>;
@@ -138,7 +139,7 @@ export function createState(options: MachineOptions, nowMs: number): MachineStat
     recoverUntilMs: nowMs + options.recoveryMs,
     isRecovering: options.recoveryMs > 0,
     adoptUntilMs: nowMs + retentionMs(options),
-    tickedMs: undefined,
+    tickedMs: nowMs,
     resumedMs: Number.NEGATIVE_INFINITY,
     sessions: new Map(),
     locks: new Map(),

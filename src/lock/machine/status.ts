@@ -36,7 +36,7 @@ function standingOf(state: MachineState, lock: Lock, caller: Caller, request: Re
   const why = lock.farewells.get(key)?.why;
   renewLease(lock, caller, step);
   // A client that only polls never asks for the lock again by itself.
-  if (why?.kind === 'lapsed') acquire(state, request, step);
+  const again = why?.kind === 'lapsed' ? acquire(state, request, step) : undefined;
   const hold = holdOf(lock, caller, request.type);
   if (hold) {
     claimHold(state, lock, hold, step);
@@ -49,6 +49,7 @@ function standingOf(state: MachineState, lock: Lock, caller: Caller, request: Re
   }
   const ending = endingOf(state, lock, request, step);
   const told = { acquired: false, completed: ending !== undefined, success: ending?.success ?? false };
+  if (again?.kind === 'refused') return { ...told, error: again.message };
   return why?.kind === 'failed' ? { ...told, error: why.error } : told;
 }
 

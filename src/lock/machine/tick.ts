@@ -19,7 +19,10 @@ export function tick(state: MachineState, step: Step): undefined {
 function forgiveOwnPause(state: MachineState, { nowMs }: Step): void {
   const { tickedMs, options } = state;
   state.tickedMs = nowMs;
-  if (tickedMs !== undefined && nowMs - tickedMs > options.heartbeatMs) state.resumedMs = nowMs;
+  if (nowMs - tickedMs <= options.heartbeatMs) return;
+  state.resumedMs = nowMs;
+  // Nor could anybody bring back what was held before the restart.
+  if (state.isRecovering) state.recoverUntilMs = nowMs + options.recoveryMs;
 }
 
 function endRecovery(state: MachineState, step: Step): void {

@@ -43,7 +43,19 @@ export function completionCases(start: Start): void {
     await a.take({ type: 'update' });
     await b.acquire({ type: 'update' });
     await a.succeed({ type: 'update' });
+    // Handed over, not just free for whoever asks again.
+    expect((await b.renew([])).granted).toMatchObject([{ type: 'update' }]);
     await b.take({ type: 'update' });
+  });
+
+  it('remembers the pull over an update', async () => {
+    const world = await start();
+    const [a, b] = [await world.session('a'), await world.session('b')];
+    await a.take();
+    await a.succeed();
+    await a.take({ type: 'update' });
+    await a.succeed({ type: 'update' });
+    expect(await b.acquire()).toMatchObject({ kind: 'skip', by: { nodeId: 'a' } });
   });
 
   it('forgets the pull after a delete, and skips those who wait to delete, once', async () => {
@@ -55,7 +67,11 @@ export function completionCases(start: Start): void {
     const requestId = toRequestId('delete-1');
     await b.acquire({ type: 'delete', requestId });
     await a.succeed({ type: 'delete' });
-    expect(await b.acquire({ type: 'delete', requestId })).toMatchObject({ kind: 'skip' });
+    expect(await c.status()).toMatchObject({ completed: false, success: false });
+    // An answer may get lost, so the same request gets the same one again.
+    for (let time = 0; time < 3; time += 1) {
+      expect(await b.acquire({ type: 'delete', requestId })).toMatchObject({ kind: 'skip' });
+    }
     await c.take();
     await c.succeed();
     expect(await b.acquire({ type: 'delete' })).toMatchObject({ kind: 'granted' });
@@ -139,6 +155,18 @@ export function completionCases(start: Start): void {
     await b.take();
     await b.fail('content');
     await c.take();
+  });
+
+  it('counts failures of the content anew after a success', async () => {
+    const world = await start();
+    const [a, b] = [await world.session('a'), await world.session('b')];
+    await a.take();
+    await a.fail('content');
+    await a.take();
+    await a.succeed();
+    await a.take({ force: true });
+    await a.fail('content');
+    await b.take({ force: true });
   });
 
   it('gives a waiting delete its turn although the content failed', async () => {

@@ -53,6 +53,27 @@ export function olderClientCases(start: Start): void {
     expect((await c.status()).view.queue).toHaveLength(2);
     await world.advance(2_000);
     expect((await c.status()).view.queue).toMatchObject([{ nodeId: 'c', position: 1 }]);
+    await world.advance(14_000);
+    expect(await c.acquire()).toMatchObject({ kind: 'queued', position: 1 });
+    await world.advance(14_000);
+    expect((await a.status()).view.queue).toMatchObject([{ nodeId: 'c', position: 1 }]);
+  });
+
+  it('who come back to ask when there is no room are told so, and get a place once there is', async () => {
+    const world = await start({ maxQueue: 1 });
+    const [a, b, c] = [world.older('a'), world.older('b'), world.older('c')];
+    await a.take();
+    await b.acquire();
+    await world.advance(16_000);
+    await c.acquire();
+    for (let time = 0; time < 2; time += 1) {
+      expect(await b.status()).toMatchObject({ acquired: false, error: expect.stringContaining('1 wait') });
+    }
+    await a.fail();
+    await c.take();
+    const { error, view } = await b.status();
+    expect(error).toBeUndefined();
+    expect(view.queue).toMatchObject([{ nodeId: 'b', position: 1 }]);
   });
 
   it('who come back to ask after a place that lapsed get one at the end', async () => {
@@ -116,6 +137,23 @@ export function olderClientCases(start: Start): void {
     await late.stop();
   });
 
+  it('who listen hear that a holder was lost, and who is next', async () => {
+    const world = await start();
+    const [a, b] = [await world.session('a'), world.older('b')];
+    await a.take();
+    await b.acquire();
+    const stream = await listen(world.locks, layer);
+    expect(await stream.next()).toMatchObject({ nodeId: 'a' });
+    await a.close();
+    expect(await stream.next()).toMatchObject({
+      nodeId: 'a',
+      success: false,
+      error: 'the session was closed',
+    });
+    expect(await stream.next()).toMatchObject({ nodeId: 'b', success: false, error: '' });
+    await stream.stop();
+  });
+
   it('who listen keep their places without asking', async () => {
     const world = await start();
     const [a, b] = [await world.session('a'), world.older('b')];
@@ -134,6 +172,7 @@ export function olderClientCases(start: Start): void {
     await a.take();
     await b.acquire();
     const stream = await listen(world.locks, layer);
+    expect(await stream.next()).toMatchObject({ nodeId: 'a' });
     await a.fail('content');
     expect(await stream.until(({ nodeId }) => nodeId === 'b')).toMatchObject({ success: false });
     await b.take();

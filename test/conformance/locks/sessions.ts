@@ -103,6 +103,22 @@ export function sessionCases(start: Start): void {
     expect(await b.acquire()).toMatchObject({ kind: 'queued', position: 1 });
   });
 
+  it('takes asking for the lock again for the claim of a grant', async () => {
+    const world = await start();
+    const [a, b, c] = [await world.session('a'), await world.session('b'), await world.session('c')];
+    await a.take();
+    await b.acquire();
+    await c.acquire();
+    await a.fail();
+    const token = await b.take();
+    for (let passedMs = 0; passedMs < 12_000; passedMs += 4_000) {
+      await world.advance(4_000);
+      await b.renew([]);
+      await c.renew([]);
+    }
+    expect(await b.take()).toBe(token);
+  });
+
   it('takes a heartbeat that lists a grant for its claim', async () => {
     const world = await start();
     const [a, b] = [await world.session('a'), await world.session('b')];

@@ -27,6 +27,19 @@ export function streamCases(start: Start): void {
     expect(await stream.until('queued')).toMatchObject({ position: 1, holder: { nodeId: 'b' } });
   });
 
+  it('tells those behind when a waiter leaves', async () => {
+    const world = await start();
+    const [a, b, c] = [await world.session('a'), await world.session('b'), await world.session('c')];
+    const stream = await c.watch();
+    await a.take();
+    await b.acquire();
+    await c.acquire();
+    expect(await stream.until('queued')).toMatchObject({ position: 2 });
+    await b.decline();
+    await world.advance(2_000);
+    expect(await stream.until('queued')).toMatchObject({ position: 1, holder: { nodeId: 'a' } });
+  });
+
   it('shows a grant to who reconnects after it was made', async () => {
     const world = await start();
     const [a, b] = [await world.session('a'), await world.session('b')];

@@ -3,7 +3,7 @@ import { type Digest, digestOf } from '../../../src/core/digest.ts';
 import { toNodeId, toSessionId } from '../../../src/core/ids.ts';
 import type { Log } from '../../../src/core/log.ts';
 import { createMemoryLocks, type MemoryLocksOptions } from '../../../src/lock/backends/memory.ts';
-import type { SessionEvent } from '../../../src/lock/locks.ts';
+import type { Locks, SessionEvent } from '../../../src/lock/locks.ts';
 import { createFakeClock, settle } from '../../support/fake-clock.ts';
 
 const layer: Digest = digestOf(Buffer.from('layer'));
@@ -25,6 +25,16 @@ function createStage(options: Partial<MemoryLocksOptions> = {}) {
   const watch = (signal = new AbortController().signal) =>
     locks.watch(sessionId, signal)[Symbol.asyncIterator]();
   return { clock, lines, locks, open, watch };
+}
+
+/** Tells session a more than its stream has room for. */
+async function overrun(locks: Locks): Promise<void> {
+  for (let round = 0; round < 1_001; round += 1) {
+    await locks.acquire({ ...older('b'), force: true });
+    await locks.acquire({ ...a, force: true });
+    await locks.decline(a);
+    await locks.release({ ...older('b'), outcome: { success: false, error: 'x', class: 'node' } });
+  }
 }
 
 const codeOf = (promise: Promise<unknown>) =>
@@ -72,12 +82,7 @@ describe('the lock service in memory', () => {
     await open();
     const slow = watch();
     await slow.next();
-    for (let round = 0; round < 1_001; round += 1) {
-      await locks.acquire({ ...older('b'), force: true });
-      await locks.acquire({ ...a, force: true });
-      await locks.decline(a);
-      await locks.release({ ...older('b'), outcome: { success: false, error: 'x', class: 'node' } });
-    }
+    await overrun(locks);
     expect(await codeOf(slow.next())).toBe('lock_unreachable');
     expect((await watch().next()).value).toEqual({ kind: 'snapshot', granted: [], queued: [] });
   });
@@ -119,6 +124,21 @@ describe('the lock service in memory', () => {
     expect(locks.sessionCount()).toBe(1);
   });
 
+  it('does not take the late end of a reader that fell behind for a break either', async () => {
+    const { clock, locks, open, watch } = createStage();
+    await open();
+    const slow = watch();
+    await slow.next();
+    await overrun(locks);
+    await locks.closeSession(sessionId);
+    await open();
+    const fresh = watch();
+    await fresh.next();
+    expect(await codeOf(slow.next())).toBe('lock_unreachable');
+    await clock.advance(10_000);
+    expect(locks.sessionCount()).toBe(1);
+  });
+
   it('registers nobody who never reads', async () => {
     const { clock, locks, open } = createStage();
     await open();
@@ -137,6 +157,40 @@ describe('the lock service in memory', () => {
     await expect(asked).rejects.toBe(reason);
     await clock.advance(1_500);
     expect(await locks.acquire(older('b'))).toMatchObject({ kind: 'granted' });
+  });
+
+  it('answers those who asked while it recovered in the order in which they came', async () => {
+    const { clock, locks } = createStage({ recoveryMs: 1_000 });
+    const replies = [];
+    for (const name of ['b', 'c', 'd']) {
+      await clock.advance(200);
+      replies.push(locks.acquire(older(name)));
+    }
+    await clock.advance(1_000);
+    const [b, c, d] = await Promise.all(replies);
+    expect(b).toMatchObject({ kind: 'granted' });
+    expect([c, d]).toMatchObject([{ position: 1 }, { position: 2 }]);
+  });
+
+  it('lets go of those who wait for the end of a recovery when it is closed', async () => {
+    const { clock, locks } = createStage({ recoveryMs: 1_000 });
+    const asked = codeOf(locks.acquire(older('b')));
+    await clock.advance(100);
+    await locks.close();
+    expect(await asked).toBe('lock_unreachable');
+    expect(clock.pending()).toBe(0);
+    expect(await codeOf(locks.acquire(older('c')))).toBe('lock_unreachable');
+  });
+
+  it('warns of a refusal, and writes down who was answered while waiting', async () => {
+    const { lines, locks } = createStage({ maxQueue: 1 });
+    for (const name of ['b', 'c', 'd']) await locks.acquire(older(name));
+    expect(lines.at(-1)).toMatchObject({ level: 'warn', fields: { event: 'refused', node: 'd' } });
+    await locks.release({ ...older('b'), outcome: { success: true } });
+    expect(lines.at(-1)).toMatchObject({
+      level: 'info',
+      fields: { event: 'skipped', node: 'c', waitedMs: 0 },
+    });
   });
 
   it('ends a stream at once when its reader goes away, also in the middle of waiting', async () => {

@@ -57,6 +57,31 @@ describe('a client without a session', () => {
     expect(rig.holder()).toBeUndefined();
   });
 
+  it('has its whole lease from the moment it claims a grant', () => {
+    const rig = createRig();
+    for (const node of ['a', 'b']) rig.acquire(node);
+    rig.release('a', false);
+    rig.pass(9_000);
+    status(rig, 'b');
+    rig.pass(599_750);
+    expect(rig.holder()).toBe('b');
+    rig.pass(250);
+    expect(rig.holder()).toBeUndefined();
+  });
+
+  it('is called by name when its grant passed on, and sees that the operation failed when a lease ended', () => {
+    const rig = createRig();
+    for (const node of ['a', 'b']) rig.acquire(node);
+    rig.release('a', false);
+    rig.events.length = 0;
+    rig.pass(10_000);
+    const calls = rig.events.flatMap((event) => (event.kind === 'resource' ? [event.event] : []));
+    expect(calls).toMatchObject([{ nodeId: 'b', success: false, error: '' }]);
+    rig.acquire('c');
+    rig.pass(600_000);
+    expect(status(rig, 'd')).toMatchObject({ acquired: false, completed: true, success: false });
+  });
+
   it('that begins to listen hears who holds, how it ended, and that it is called itself', () => {
     const rig = createRig();
     expect(news(rig)).toEqual([]);

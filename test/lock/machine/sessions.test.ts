@@ -167,6 +167,33 @@ describe('a lock from before a restart', () => {
 });
 
 describe('a recovery', () => {
+  it('takes the place of who brings the lock itself, so that nobody waits behind themselves', () => {
+    const rig = createRig({ recoveryMs: 1_000 });
+    rig.open('a', { isReturning: true });
+    rig.acquire('a', { position: 1 });
+    rig.renew('a', [held(7)]);
+    rig.pass(1_000);
+    expect(rig.holder()).toBe('a');
+    expect(rig.queue()).toEqual([]);
+  });
+
+  it.each([0, 250])('begins anew when the service was stopped meanwhile, after %i ms', (passedMs) => {
+    const rig = createRig({ recoveryMs: 1_000 });
+    rig.open('b', { isReturning: true });
+    rig.acquire('b', { position: 1 });
+    rig.pass(passedMs);
+    rig.stall(60_000);
+    rig.run({ kind: 'tick' });
+    rig.open('a', { isReturning: true });
+    rig.renew('a', [held(7)]);
+    rig.pass(750);
+    expect(rig.state.isRecovering).toBe(true);
+    rig.pass(250);
+    expect(rig.state.isRecovering).toBe(false);
+    expect(rig.holder()).toBe('a');
+    expect(rig.queue()).toEqual(['b']);
+  });
+
   it('answers waiters by the place they had, and grants nothing while it lasts', () => {
     const rig = createRig({ recoveryMs: 1_000 });
     for (const node of ['a', 'b', 'c']) rig.open(node, { isReturning: true });

@@ -31,7 +31,7 @@ export function checkStep(history: History, player: Player, play: () => Played):
   const told = events.slice(seen).filter((event) => event.kind === 'log');
   for (const event of told) checkLog(history, event, player.now());
   // Within one moment; over many a waiter may leave and come back.
-  if (player.now() === startMs) for (const { lock, queue } of before) checkFifo(lock, queue);
+  if (player.now() === startMs) for (const { lock, queue } of before) checkFifo(state, lock, queue);
   for (const lock of state.locks.values()) checkLock(state, lock, history);
   for (const session of state.sessions.values()) checkSession(session);
   for (const event of told) if (isPullDone(event)) checkNobodyWaits(state.locks.get(keyOf(event)));
@@ -62,11 +62,13 @@ function checkLog({ heldBy, lastTokens, doneAtMs, granted }: History, event: Log
 }
 
 /** Whoever is still there is in the same order, newcomers are behind, and nobody was passed by. */
-function checkFifo(lock: Lock, before: readonly Waiter[]): void {
+function checkFifo({ adoptedTokens }: MachineState, lock: Lock, before: readonly Waiter[]): void {
   const after = [...lock.queue];
   const stayed = before.filter((waiter) => after.includes(waiter));
   const isRecoveredNow = stayed.some((waiter) => waiter.formerPosition > 0);
   if (!isRecoveredNow && stayed.some((waiter, index) => after[index] !== waiter)) fail('the order changed');
+  // Who brings a lock from before a restart holds it already, and was given nothing ahead of others.
+  if (lock.holder && adoptedTokens.has(lock.holder.token)) return;
   const next = before.find((waiter) => waiter.key === keyOfHolder(lock) && !after.includes(waiter));
   const ahead = next ? before.slice(0, before.indexOf(next)) : [];
   if (ahead.some((waiter) => after.includes(waiter))) fail('somebody was passed by');
@@ -83,6 +85,8 @@ function checkLock(state: MachineState, lock: Lock, { heldBy }: History): void {
   for (const { sessionId } of [...queue, ...(holder ? [holder] : [])]) {
     if (sessionId && !state.sessions.has(sessionId)) fail('a session that is gone holds or waits');
   }
+  if (queue.get(keyOfHolder(lock))) fail('somebody waits behind themselves');
+  checkListed(state, lock);
   const isActive = holder !== undefined || queue.size > 0;
   if (state.active.has(lock) !== isActive) fail('a lock in use is not filed as such');
   if (isActive === state.idle.has(lock) && lock.listeners === 0) fail('a lock is not filed once');
@@ -92,6 +96,19 @@ function checkLock(state: MachineState, lock: Lock, { heldBy }: History): void {
   for (const waiter of queue) {
     if (state.timedPlaces.has(waiter) === Boolean(waiter.sessionId))
       fail('a place is not timed as it should');
+  }
+}
+
+/** What a session holds and waits for is freed with it only when the session lists it. */
+function checkListed({ sessions }: MachineState, lock: Lock): void {
+  const { holder, queue } = lock;
+  if (holder?.sessionId && !sessions.get(holder.sessionId)?.holds.has(lock)) {
+    fail('a session does not list what it holds');
+  }
+  for (const waiter of queue) {
+    if (waiter.sessionId && !sessions.get(waiter.sessionId)?.places.has(waiter)) {
+      fail('a session does not list a place it has');
+    }
   }
 }
 
@@ -107,22 +124,22 @@ function checkNobodyWaits(lock: Lock | undefined): void {
     fail('somebody waits for a pull that is done');
 }
 
-/** A pull that is done is not granted again without force. */
+/** A pull that is done is not granted again without force, and only what is done is skipped. */
 function checkSkip(
   doneAtMs: ReadonlyMap<string, number>,
   { command, reply }: Played,
   { state, now }: Player,
   holders: ReadonlySet<Hold | undefined>,
 ): void {
-  if (command.kind !== 'acquire' || command.request.type !== 'pull' || command.request.force) return;
-  const { sessionId, resourceId } = command.request;
+  if (command.kind !== 'acquire' || command.request.type !== 'pull') return;
+  const { sessionId, resourceId, force } = command.request;
   const domain = (sessionId && state.sessions.get(sessionId)?.domain) ?? 'default';
   const atMs = doneAtMs.get(`${domain}\n${resourceId}`);
   const isDone = atMs !== undefined && now() - atMs < state.options.completionMs;
-  const isGranted =
-    typeof reply === 'object' && reply !== null && 'kind' in reply && reply.kind === 'granted';
+  const kind = typeof reply === 'object' && reply !== null && 'kind' in reply ? reply.kind : undefined;
   const isNew = !holders.has(state.locks.get(`${domain}\n${resourceId}`)?.holder);
-  if (isDone && isGranted && isNew) fail('a pull that is done was granted again');
+  if (isDone && !force && kind === 'granted' && isNew) fail('a pull that is done was granted again');
+  if (kind === 'skip' && (!isDone || force)) fail('a pull was skipped that is not done');
 }
 
 function fail(message: string): never {
