@@ -140,6 +140,9 @@ export function completionCases(start: Start): void {
       const refusal = await one.acquire();
       expect(refusal).toEqual({ kind: 'refused', reason: 'content', message: 'b failed' });
     }
+    // Who deletes does not read the content.
+    await c.take({ type: 'delete' });
+    await c.decline({ type: 'delete' });
     await world.advanceWith(50_000, [a, b, c]);
     expect(await c.acquire()).toMatchObject({ kind: 'refused', reason: 'content' });
     await world.advanceWith(12_000, [a, b, c]);
