@@ -4,7 +4,7 @@ import { systemClock } from './core/clock.ts';
 import { isLayerpullError } from './core/errors.ts';
 import { toToken } from './core/ids.ts';
 import type { Log } from './core/log.ts';
-import { createHttpLocks } from './lock/backends/http.ts';
+import { createHttpLocks } from './lock/backends/http/http-locks.ts';
 import { createEmbeddedLocks } from './lock/embedded.ts';
 import {
   type EmbeddedServer,

@@ -14,7 +14,7 @@ export type { RunLayerOptions } from './hooks/layer.ts';
 export { runLayer } from './hooks/layer.ts';
 export type { LayerEvent, LayerOutcome } from './hooks/layer-events.ts';
 export type { Slot, Slots } from './hooks/layer-slots.ts';
-export { createHttpLocks } from './lock/backends/http.ts';
+export { createHttpLocks } from './lock/backends/http/http-locks.ts';
 export { createMemoryLocks } from './lock/backends/memory.ts';
 export type * from './lock/locks.ts';
 export type { LockSession, LockSessionOptions } from './lock/session.ts';

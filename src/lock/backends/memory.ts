@@ -25,8 +25,8 @@ import { type MachineOptions, machineOptions } from '../machine/options.ts';
 import { createState, type MachineState } from '../machine/state.ts';
 import { step } from '../machine/step.ts';
 import { currentNews, listResources, placesAt } from '../read-model.ts';
-import { logEvent } from './memory-log.ts';
-import { Watchers } from './memory-watchers.ts';
+import { logEvent } from './engine/log.ts';
+import { Watchers } from './engine/watchers.ts';
 
 export interface MemoryLocksOptions extends Partial<MachineOptions> {
   readonly clock: Clock;

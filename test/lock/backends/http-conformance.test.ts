@@ -1,5 +1,5 @@
 import { systemClock } from '../../../src/core/clock.ts';
-import { createHttpLocks } from '../../../src/lock/backends/http.ts';
+import { createHttpLocks } from '../../../src/lock/backends/http/http-locks.ts';
 import { createMemoryLocks } from '../../../src/lock/backends/memory.ts';
 import { createLockServer } from '../../../src/lock/server/server.ts';
 import { describeLocks } from '../../conformance/locks.ts';

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
 import { LayerpullError } from '../../../src/core/errors.ts';
 import { toNodeId, toRequestId, toSessionId, toToken } from '../../../src/core/ids.ts';
-import { createHttpLocks, type HttpLocksOptions } from '../../../src/lock/backends/http.ts';
+import { createHttpLocks, type HttpLocksOptions } from '../../../src/lock/backends/http/http-locks.ts';
 import type { Locks, SessionEvent } from '../../../src/lock/locks.ts';
 import { createLockServer } from '../../../src/lock/server/server.ts';
 import { fakeLocks, layer, serve, stopServers } from '../server/support.ts';

@@ -1,10 +1,10 @@
 import type * as v from 'valibot';
-import type { Servers } from '../../http/servers.ts';
-import type { ShortClient, ShortReply, ShortRequest } from '../../http/short.ts';
-import { ReplyTooLong } from '../../http/transport.ts';
-import { parse } from '../protocol/parse.ts';
-import type { Label } from './http-errors.ts';
-import { callError, protocolError, replyError } from './http-errors.ts';
+import type { Servers } from '../../../http/servers.ts';
+import type { ShortClient, ShortReply, ShortRequest } from '../../../http/short.ts';
+import { ReplyTooLong } from '../../../http/transport.ts';
+import { parse } from '../../protocol/parse.ts';
+import type { Label } from './errors.ts';
+import { callError, protocolError, replyError } from './errors.ts';
 
 /** Bytes of the longest reply that may list many entries: snapshots, queues, resources. */
 export const maxListBytes = 4 * 1_048_576;

@@ -1,5 +1,5 @@
-import type { Log } from '../../core/log.ts';
-import type { MachineEvent } from '../machine/events.ts';
+import type { Log } from '../../../core/log.ts';
+import type { MachineEvent } from '../../machine/events.ts';
 
 type LogEvent = Extract<MachineEvent, { kind: 'log' }>;
 

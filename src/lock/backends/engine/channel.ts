@@ -1,5 +1,5 @@
-import { abortable, type Deferred, deferred } from '../../core/abort.ts';
-import { LayerpullError } from '../../core/errors.ts';
+import { abortable, type Deferred, deferred } from '../../../core/abort.ts';
+import { LayerpullError } from '../../../core/errors.ts';
 
 /** Events for one listener: a bounded line between whoever tells and whoever reads. */
 export interface Channel<T> {

@@ -1,13 +1,13 @@
-import type { HttpClient, HttpResponse } from '../../http/client.ts';
-import type { Servers } from '../../http/servers.ts';
-import { urlOn } from '../../http/servers.ts';
-import { readJson } from '../../http/short.ts';
-import type { ServerSentEvent } from '../../http/sse.ts';
-import { readEvents } from '../../http/sse.ts';
-import { TransportError } from '../../http/transport.ts';
-import type { Parsed } from '../protocol/parse.ts';
-import type { Label } from './http-errors.ts';
-import { callError, protocolError, replyError } from './http-errors.ts';
+import type { HttpClient, HttpResponse } from '../../../http/client.ts';
+import type { Servers } from '../../../http/servers.ts';
+import { urlOn } from '../../../http/servers.ts';
+import { readJson } from '../../../http/short.ts';
+import type { ServerSentEvent } from '../../../http/sse.ts';
+import { readEvents } from '../../../http/sse.ts';
+import { TransportError } from '../../../http/transport.ts';
+import type { Parsed } from '../../protocol/parse.ts';
+import type { Label } from './errors.ts';
+import { callError, protocolError, replyError } from './errors.ts';
 
 export interface StreamOptions {
   readonly http: HttpClient;

@@ -1,8 +1,8 @@
-import type { ServerSentEvent } from '../../http/sse.ts';
-import type { ResourceEvent, SessionEvent } from '../locks.ts';
-import { resourceEventSchema, sessionEventFromWire } from '../protocol/events.ts';
-import { parse } from '../protocol/parse.ts';
-import type { Decoded } from './http-streams.ts';
+import type { ServerSentEvent } from '../../../http/sse.ts';
+import type { ResourceEvent, SessionEvent } from '../../locks.ts';
+import { resourceEventSchema, sessionEventFromWire } from '../../protocol/events.ts';
+import { parse } from '../../protocol/parse.ts';
+import type { Decoded } from './streams.ts';
 
 /** Events of a name that this version does not know are ignored, and so is all that has none. */
 export function decodeSessionEvent({ event, data }: ServerSentEvent): Decoded<SessionEvent> {

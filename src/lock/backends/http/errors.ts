@@ -1,8 +1,8 @@
-import { isLayerpullError, LayerpullError, messageOf } from '../../core/errors.ts';
-import type { ShortReply } from '../../http/short.ts';
-import { TransportError, transportProblem } from '../../http/transport.ts';
-import { parse } from '../protocol/parse.ts';
-import { errorSchema } from '../protocol/replies.ts';
+import { isLayerpullError, LayerpullError, messageOf } from '../../../core/errors.ts';
+import type { ShortReply } from '../../../http/short.ts';
+import { TransportError, transportProblem } from '../../../http/transport.ts';
+import { parse } from '../../protocol/parse.ts';
+import { errorSchema } from '../../protocol/replies.ts';
 
 /** How messages speak of the other side: a lock server, or the process that coordinates a store. */
 export interface Label {

@@ -1,17 +1,17 @@
-import type { Clock } from '../../core/clock.ts';
-import { createHttpClient } from '../../http/client.ts';
-import { createServers } from '../../http/servers.ts';
-import type { ShortRequest } from '../../http/short.ts';
-import { createShortClient } from '../../http/short.ts';
-import type { AcquireReply, AcquireRequest, Locks, ReleaseReply } from '../locks.ts';
-import { snapshotSchema } from '../protocol/events.ts';
-import { parse } from '../protocol/parse.ts';
+import type { Clock } from '../../../core/clock.ts';
+import { createHttpClient } from '../../../http/client.ts';
+import { createServers } from '../../../http/servers.ts';
+import type { ShortRequest } from '../../../http/short.ts';
+import { createShortClient } from '../../../http/short.ts';
+import type { AcquireReply, AcquireRequest, Locks, ReleaseReply } from '../../locks.ts';
+import { snapshotSchema } from '../../protocol/events.ts';
+import { parse } from '../../protocol/parse.ts';
 import {
   acquireReplySchema,
   refusalSchema,
   releaseReplyFromWire,
   sessionSchema,
-} from '../protocol/replies.ts';
+} from '../../protocol/replies.ts';
 import {
   acquireToWire,
   declineToWire,
@@ -20,14 +20,14 @@ import {
   openSessionToWire,
   releaseToWire,
   statusToQuery,
-} from '../protocol/requests.ts';
-import { listReplySchema, statusReplySchema } from '../protocol/views.ts';
-import type { Caller } from './http-call.ts';
-import { createCaller, maxListBytes } from './http-call.ts';
-import { labelOf } from './http-errors.ts';
-import { decodeResourceEvent, decodeSessionEvent } from './http-events.ts';
-import type { StreamOptions } from './http-streams.ts';
-import { openStream } from './http-streams.ts';
+} from '../../protocol/requests.ts';
+import { listReplySchema, statusReplySchema } from '../../protocol/views.ts';
+import type { Caller } from './call.ts';
+import { createCaller, maxListBytes } from './call.ts';
+import { labelOf } from './errors.ts';
+import { decodeResourceEvent, decodeSessionEvent } from './events.ts';
+import type { StreamOptions } from './streams.ts';
+import { openStream } from './streams.ts';
 
 /** All in milliseconds, but `retries`. */
 export interface HttpLocksTimeouts {

@@ -1,6 +1,6 @@
-import type { Digest } from '../../core/digest.ts';
-import type { SessionId } from '../../core/ids.ts';
-import type { OperationType, ResourceEvent, SessionEvent } from '../locks.ts';
+import type { Digest } from '../../../core/digest.ts';
+import type { SessionId } from '../../../core/ids.ts';
+import type { OperationType, ResourceEvent, SessionEvent } from '../../locks.ts';
 import { type Channel, createChannel } from './channel.ts';
 
 /** Those who listen, by session or by resource. */
