@@ -45,7 +45,7 @@ async function bundle() {
     chunkNames: 'chunks/[name]-[hash]',
     // A native addon cannot be bundled; the others are only asked for in development.
     plugins: [smallUndici],
-    external: ['fs-native-extensions', 'typescript', 'ts-node', 'tsx'],
+    external: ['fs-native-extensions', 'lmdb', 'typescript', 'ts-node', 'tsx'],
     // CommonJS dependencies call require for Node's own modules.
     banner: {
       js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
