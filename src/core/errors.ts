@@ -58,6 +58,10 @@ export const errorTable = {
   store_full: { exitCode: exitCodes.storage, retryable: false },
   store_failed: { exitCode: exitCodes.storage, retryable: true },
 
+  data_in_use: { exitCode: exitCodes.storage, retryable: false },
+  data_unusable: { exitCode: exitCodes.storage, retryable: false },
+  data_failed: { exitCode: exitCodes.storage, retryable: false },
+
   interrupted: { exitCode: exitCodes.interrupted, retryable: true },
   terminated: { exitCode: exitCodes.terminated, retryable: true },
 } as const satisfies Record<string, ErrorKind>;

@@ -4,6 +4,7 @@ import { olderClientCases } from './locks/older-clients.ts';
 import { queueCases } from './locks/queue.ts';
 import { recoveryCases } from './locks/recovery.ts';
 import { releaseCases } from './locks/release.ts';
+import { restartCases } from './locks/restarts.ts';
 import { sessionCases } from './locks/sessions.ts';
 import { streamCases } from './locks/streams.ts';
 import { useWorlds } from './locks/support.ts';
@@ -25,4 +26,9 @@ export function describeLocks(name: string, make: MakeLocks): void {
     describe('recovery after a restart', () => recoveryCases(start));
     describe('views', () => viewCases(start));
   });
+}
+
+/** What those promise besides that keep their state. */
+export function describeRestarts(name: string, make: MakeLocks): void {
+  describe(`the lock service after a restart: ${name}`, () => restartCases(useWorlds(make)));
 }

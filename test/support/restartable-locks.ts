@@ -1,6 +1,7 @@
 import { LayerpullError } from '../../src/core/errors.ts';
 import { toToken } from '../../src/core/ids.ts';
-import { createMemoryLocks, type MemoryLocks } from '../../src/lock/backends/memory.ts';
+import type { LockService } from '../../src/lock/backends/engine/engine.ts';
+import { createMemoryLocks } from '../../src/lock/backends/memory.ts';
 import type { Locks } from '../../src/lock/locks.ts';
 import type { FakeClock } from './fake-clock.ts';
 
@@ -19,7 +20,7 @@ export interface RestartableLocks extends Locks {
 /** A lock service in memory with a line to it that a test can cut. */
 export function createRestartableLocks(clock: FakeClock): RestartableLocks {
   let life = 1;
-  let service: MemoryLocks = createMemoryLocks({ clock, recoveryMs: 0 });
+  let service: LockService = createMemoryLocks({ clock, recoveryMs: 0 });
   let isCut = false;
   let streams = new AbortController();
   const calls: string[] = [];

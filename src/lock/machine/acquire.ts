@@ -3,7 +3,7 @@ import { type Caller, callerOf, holdOf, renewLease } from './callers.ts';
 import type { Replies } from './commands.ts';
 import { type Step, tellLog } from './events.ts';
 import { claimHold, grant, grantedReply } from './grant.ts';
-import { takePlace } from './places.ts';
+import { forgetFarewell, takePlace } from './places.ts';
 import { refusalOf } from './refusal.ts';
 import { isFresh, type Lock, lockFor, type MachineState, placeKey, refile, type Waiter } from './state.ts';
 import { holderInFront, positionOf } from './views.ts';
@@ -58,7 +58,7 @@ function answerNew(
     return refusal;
   }
   if (state.isRecovering && request.position === undefined) return recovering(state, step);
-  lock.farewells.delete(claim.key);
+  forgetFarewell(lock, claim.key, step);
   if (!state.isRecovering && !lock.holder) return grantedReply(state, grant(state, lock, claim, true, step));
   takePlace(state, claim, step);
   return queuedReply(claim);
@@ -75,8 +75,9 @@ function claimOf(
   const { type, requestId, position = 0 } = request;
   return {
     ...{ key: placeKey({ identity, type }), lock, identity, nodeId, sessionId: session?.id, type, requestId },
-    ...{ sinceMs: nowMs, seenMs: nowMs },
+    ...{ arrival: state.nextArrival, sinceMs: nowMs, seenMs: nowMs },
     formerPosition: state.isRecovering ? position : 0,
+    rank: state.isRecovering && position > 0 ? position : Number.POSITIVE_INFINITY,
   };
 }
 
@@ -86,12 +87,12 @@ function doneBefore(
   lock: Lock,
   { key }: Waiter,
   { type, force, requestId }: AcquireRequest,
-  { nowMs }: Step,
+  step: Step,
 ) {
   const farewell = lock.farewells.get(key);
   if (farewell?.why.kind === 'done' && farewell.who.requestId === requestId) return farewell.why.by;
-  if (type !== 'pull' || force || !isFresh(state, lock.pullDone, nowMs)) return undefined;
-  lock.farewells.delete(key);
+  if (type !== 'pull' || force || !isFresh(state, lock.pullDone, step.nowMs)) return undefined;
+  forgetFarewell(lock, key, step);
   return lock.pullDone.by;
 }
 

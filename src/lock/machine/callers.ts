@@ -24,12 +24,17 @@ export function callerOf(
   { nodeId, sessionId }: Pick<ResourceRequest, 'nodeId' | 'sessionId'>,
 ): Caller | undefined {
   if (sessionId === undefined) {
-    return { identity: `node ${nodeId}`, nodeId, session: undefined, domain: defaultDomain };
+    state.goneNodes.delete(nodeId);
+    return { identity: nodeIdentity(nodeId), nodeId, session: undefined, domain: defaultDomain };
   }
   const session = state.sessions.get(sessionId);
   if (!session) return undefined;
   session.cutMs = undefined;
   return { identity: identityOf(sessionId), nodeId: session.nodeId, session, domain: session.domain };
+}
+
+export function nodeIdentity(nodeId: NodeId): Identity {
+  return `node ${nodeId}`;
 }
 
 export function identityOf(sessionId: SessionId): Identity {

@@ -1,5 +1,5 @@
 import type { Digest } from '../../core/digest.ts';
-import type { SessionId } from '../../core/ids.ts';
+import type { NodeId, SessionId } from '../../core/ids.ts';
 import type {
   AcquireReply,
   AcquireRequest,
@@ -26,6 +26,8 @@ export type Command =
   | { readonly kind: 'renew'; readonly sessionId: SessionId; readonly heartbeat: Heartbeat }
   | { readonly kind: 'stream-opened'; readonly sessionId: SessionId }
   | { readonly kind: 'stream-closed'; readonly sessionId: SessionId }
+  /** A client without a session closed the last connection of its node. */
+  | { readonly kind: 'node-gone'; readonly nodeId: NodeId }
   | { readonly kind: 'listener-opened'; readonly resourceId: Digest }
   | { readonly kind: 'listener-closed'; readonly resourceId: Digest }
   | { readonly kind: 'acquire'; readonly request: AcquireRequest }
@@ -49,6 +51,7 @@ export interface Replies {
   readonly renew: SnapshotReply | UnknownSession;
   readonly 'stream-opened': SnapshotReply | UnknownSession;
   readonly 'stream-closed': undefined;
+  readonly 'node-gone': undefined;
   readonly 'listener-opened': undefined;
   readonly 'listener-closed': undefined;
   readonly acquire: AcquireReply | UnknownSession | Recovering;

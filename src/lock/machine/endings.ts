@@ -41,7 +41,7 @@ function succeed(state: MachineState, lock: Lock, { type }: Hold, ending: Ending
 /** Later pulls skip by their record; of deletes only those that waited, so they are known by their request. */
 function tellDone(waiter: Waiter, { by, atMs }: Ending, step: Step): void {
   const { lock, requestId, type, sinceMs } = waiter;
-  if (type === 'delete' && requestId !== undefined) sayFarewell(lock, waiter, { kind: 'done', by });
+  if (type === 'delete' && requestId !== undefined) sayFarewell(lock, waiter, { kind: 'done', by }, step);
   tellLog(lock, 'skipped', waiter, { waitedMs: atMs - sinceMs }, step);
   tellClaimant(lock, waiter, { kind: 'completed', by }, step);
 }
@@ -56,7 +56,7 @@ function failContent(state: MachineState, lock: Lock, ending: Ending, step: Step
   for (const waiter of leaveAll(state, lock, (one) => one.type !== 'delete', step)) {
     tellClaimant(lock, waiter, { kind: 'failed', error: ending.error }, step);
     if (waiter.sessionId) continue;
-    sayFarewell(lock, waiter, { kind: 'failed', error: ending.error });
+    sayFarewell(lock, waiter, { kind: 'failed', error: ending.error }, step);
     callListener(lock, waiter, step);
   }
 }

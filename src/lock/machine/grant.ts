@@ -32,9 +32,10 @@ export function install(
   const { nowMs } = step;
   const hold: Hold = {
     ...{ identity, nodeId, sessionId, type, requestId, token, isClaimed },
-    ...{ sinceMs: nowMs, seenMs: nowMs, offset: 0, total: 0 },
+    ...{ sinceMs: nowMs, seenMs: nowMs, offset: 0, total: 0, progressedMs: nowMs },
   };
   lock.holder = hold;
+  step.changes.locks.add(lock);
   lock.lastToken = token;
   if (sessionId) state.sessions.get(sessionId)?.holds.add(lock);
   step.moved.add(lock);
@@ -44,7 +45,8 @@ export function install(
 }
 
 /** The holder knows that it holds: from here on it answers for the lock. */
-export function claimHold(state: MachineState, lock: Lock, hold: Hold, { nowMs }: Step): void {
+export function claimHold(state: MachineState, lock: Lock, hold: Hold, { nowMs, changes }: Step): void {
+  if (!hold.isClaimed) changes.locks.add(lock);
   hold.isClaimed = true;
   hold.seenMs = nowMs;
   refile(state, lock, nowMs);
@@ -67,6 +69,7 @@ export function grantNext(state: MachineState, lock: Lock, step: Step): void {
 export function endHold(state: MachineState, lock: Lock, hold: Hold, end: Spent['end'], step: Step): void {
   const { identity, type, token, sessionId } = hold;
   lock.holder = undefined;
+  step.changes.locks.add(lock);
   if (sessionId) state.sessions.get(sessionId)?.holds.delete(lock);
   lock.spent = [...lock.spent, { identity, type, token, end, atMs: step.nowMs }].slice(-maxSpent);
   refile(state, lock, step.nowMs);
@@ -86,7 +89,7 @@ export function reclaim(state: MachineState, lock: Lock, hold: Hold, reason: str
 export function passOn(state: MachineState, lock: Lock, hold: Hold, step: Step): void {
   takeBack(state, lock, hold, 'the grant was not claimed in time', step);
   if (!hold.sessionId) {
-    sayFarewell(lock, hold, { kind: 'lapsed' });
+    sayFarewell(lock, hold, { kind: 'lapsed' }, step);
     callListener(lock, hold, step);
   }
   grantNext(state, lock, step);

@@ -11,6 +11,10 @@ export interface MachineOptions {
   readonly graceMs: number;
   /** A grant that is not claimed for this long passes on. Default 10,000. */
   readonly claimMs: number;
+  /** A holder that reports its progress loses the lock when its offset stands still for this long. Default 20,000. */
+  readonly stallMs: number;
+  /** After a client without a session closed its last connection, time for any request of its node. Default 30,000. */
+  readonly nodeGraceMs: number;
   /** A lock held without a session ends after this long without a request about it. Default 600,000. */
   readonly leaseMs: number;
   /** A place held without a session lasts this long after its last request. Default 15,000. */
@@ -40,6 +44,8 @@ const defaults: MachineOptions = {
   heartbeatMs: 5_000,
   graceMs: 5_000,
   claimMs: 10_000,
+  stallMs: 20_000,
+  nodeGraceMs: 30_000,
   leaseMs: 600_000,
   placeMs: 15_000,
   completionMs: 600_000,
@@ -64,9 +70,10 @@ export function machineOptions(given: Partial<MachineOptions> = {}): MachineOpti
   if (!Number.isSafeInteger(recoveryMs) || recoveryMs < 0) {
     throw inconsistent('recoveryMs must be a whole number');
   }
-  const { ttlMs, heartbeatMs, graceMs, claimMs, leaseMs } = options;
+  const { ttlMs, heartbeatMs, graceMs, claimMs, stallMs, leaseMs } = options;
   if (heartbeatMs * 2 > ttlMs) throw inconsistent('heartbeatMs must be at most half of ttlMs');
   if (graceMs > ttlMs) throw inconsistent('graceMs must be at most ttlMs');
+  if (stallMs <= heartbeatMs) throw inconsistent('stallMs must be more than heartbeatMs');
   if (claimMs <= heartbeatMs) throw inconsistent('claimMs must be more than heartbeatMs');
   if (leaseMs < claimMs) throw inconsistent('leaseMs must be at least claimMs');
   return options;

@@ -1,3 +1,4 @@
+import { noteFarewell } from './changes.ts';
 import { callListener, type Step, tellClaimant, tellLog } from './events.ts';
 import {
   type Claimant,
@@ -15,6 +16,10 @@ const maxFarewells = 1_000;
 export function takePlace(state: MachineState, waiter: Waiter, step: Step): void {
   const { lock, sessionId } = waiter;
   lock.queue.add(waiter);
+  state.nextArrival = waiter.arrival + 1;
+  step.changes.waiters.add(waiter);
+  // A queue is behind a holder, whose grant was noted, except while the service recovers.
+  if (!lock.holder) step.changes.locks.add(lock);
   if (sessionId) state.sessions.get(sessionId)?.places.add(waiter);
   else state.timedPlaces.add(waiter);
   const position = positionOf(waiter);
@@ -25,24 +30,31 @@ export function takePlace(state: MachineState, waiter: Waiter, step: Step): void
 export function leavePlace(state: MachineState, waiter: Waiter, step: Step): void {
   const { lock, sessionId } = waiter;
   lock.queue.remove(waiter);
+  step.changes.waiters.add(waiter);
   if (sessionId) state.sessions.get(sessionId)?.places.delete(waiter);
   else state.timedPlaces.delete(waiter);
   step.moved.add(lock);
 }
 
 /** Notes for a client that polls or listens why its place is gone; a session is told by its stream. */
-export function sayFarewell({ farewells }: Lock, who: Claimant, why: Farewell['why']): void {
+export function sayFarewell(lock: Lock, who: Claimant, why: Farewell['why'], step: Step): void {
+  const { farewells } = lock;
   const key = placeKey(who);
-  farewells.delete(key);
+  forgetFarewell(lock, key, step);
   farewells.set(key, { who, why });
+  noteFarewell(step.changes, lock, key);
   const [oldest] = farewells.keys();
-  if (farewells.size > maxFarewells && oldest !== undefined) farewells.delete(oldest);
+  if (farewells.size > maxFarewells && oldest !== undefined) forgetFarewell(lock, oldest, step);
+}
+
+export function forgetFarewell(lock: Lock, key: string, { changes }: Step): void {
+  if (lock.farewells.delete(key)) noteFarewell(changes, lock, key);
 }
 
 /** A client without a session was not heard of for too long. If it comes back, it gets a place at the end. */
 export function lapse(state: MachineState, waiter: Waiter, step: Step): void {
   leavePlace(state, waiter, step);
-  sayFarewell(waiter.lock, waiter, { kind: 'lapsed' });
+  sayFarewell(waiter.lock, waiter, { kind: 'lapsed' }, step);
   callListener(waiter.lock, waiter, step);
 }
 

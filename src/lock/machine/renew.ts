@@ -25,6 +25,7 @@ function renewHold(state: MachineState, session: Session, held: HeldProgress, st
   const lock = lockFor(state, session.domain, held.resourceId);
   const hold = ownHold(lock, session, held) ?? adopt(state, lock, session, held, step);
   if (hold) {
+    if (held.offset > hold.offset) hold.progressedMs = step.nowMs;
     hold.offset = held.offset;
     hold.total = held.total;
     claimHold(state, lock, hold, step);

@@ -14,12 +14,16 @@ export function openSession(
   const { sessionId, nodeId, storeId } = request;
   const domain = storeId ?? defaultDomain;
   const known = state.sessions.get(sessionId);
-  if (known?.domain === domain) hear(known, step);
-  else {
+  step.changes.sessions.add(sessionId);
+  if (known?.domain === domain) {
+    known.opened = request;
+    hear(known, step);
+  } else {
     if (known) freeAll(state, known, 'the session moved to another store', step);
     state.sessions.set(sessionId, {
-      ...{ id: sessionId, nodeId, domain, isReturning: isReturning && !known, heartbeatMs: step.nowMs },
-      ...{ streams: known?.streams ?? 0, cutMs: undefined, holds: new Set(), places: new Set() },
+      ...{ id: sessionId, nodeId, domain, opened: request, isReturning: isReturning && !known },
+      ...{ heartbeatMs: step.nowMs, streams: known?.streams ?? 0, cutMs: undefined },
+      ...{ holds: new Set(), places: new Set() },
     });
   }
   const { ttlMs, heartbeatMs, claimMs } = state.options;
@@ -34,6 +38,7 @@ export function hear(session: Session, { nowMs }: Step): void {
 /** A session that ends leaves all queues and fails all it held, so that nobody waits for it. */
 export function endSession(state: MachineState, session: Session, reason: string, step: Step): void {
   state.sessions.delete(session.id);
+  step.changes.sessions.add(session.id);
   freeAll(state, session, reason, step);
   step.events.push({ kind: 'session-ended', sessionId: session.id });
 }

@@ -1,6 +1,6 @@
 import type { Digest } from '../../core/digest.ts';
 import { type NodeId, type RequestId, type SessionId, type Token, toToken } from '../../core/ids.ts';
-import type { HolderView, OperationType } from '../locks.ts';
+import type { HolderView, OpenSession, OperationType } from '../locks.ts';
 import type { MachineOptions } from './options.ts';
 import { Queue } from './queue.ts';
 
@@ -11,6 +11,8 @@ export interface Session {
   readonly id: SessionId;
   readonly nodeId: NodeId;
   readonly domain: string;
+  /** What it said of its node when it was opened last. */
+  opened: OpenSession;
   /** Opened under an id of its own that was not known here: it may hold locks from before a restart. */
   readonly isReturning: boolean;
   heartbeatMs: number;
@@ -38,12 +40,18 @@ export interface Hold extends Claimant {
   seenMs: number;
   offset: number;
   total: number;
+  /** When the offset last grew; the grant counts as once. */
+  progressedMs: number;
 }
 
 export interface Waiter extends Claimant {
   /** `placeKey`: one of each identity and type waits once. */
   readonly key: string;
   readonly lock: Lock;
+  /** Counts upwards over all waiters. */
+  readonly arrival: number;
+  /** The position told before a restart, else infinite: a queue is in the order of ranks, and then of arrivals. */
+  readonly rank: number;
   readonly sinceMs: number;
   /** The position told before a restart, while the service recovers; else 0. */
   formerPosition: number;
@@ -80,6 +88,8 @@ export interface Farewell {
 
 /** One resource in one domain. */
 export interface Lock {
+  /** Unlike the key short, and never given to another lock. */
+  readonly id: number;
   readonly key: string;
   readonly resourceId: Digest;
   readonly domain: string;
@@ -104,6 +114,8 @@ export interface Lock {
 export interface MachineState {
   readonly options: MachineOptions;
   nextToken: Token;
+  nextLockId: number;
+  nextArrival: number;
   /** Tokens from here up to the next one are of this life. */
   ownFromToken: Token;
   /** Tokens of an earlier life that came back. */
@@ -117,6 +129,8 @@ export interface MachineState {
   /** When the service went on after it was stopped itself: nobody could be heard before. */
   resumedMs: number;
   readonly sessions: Map<SessionId, Session>;
+  /** Nodes without a session that hold locks and closed their last connection, with the time. */
+  readonly goneNodes: Map<NodeId, number>;
   readonly locks: Map<string, Lock>;
   /** Locks with a holder or waiters. */
   readonly active: Set<Lock>;
@@ -134,6 +148,8 @@ export function createState(options: MachineOptions, nowMs: number): MachineStat
   return {
     options,
     nextToken: options.firstToken,
+    nextLockId: 1,
+    nextArrival: 1,
     ownFromToken: options.firstToken,
     adoptedTokens: new Set(),
     recoverUntilMs: nowMs + options.recoveryMs,
@@ -142,6 +158,7 @@ export function createState(options: MachineOptions, nowMs: number): MachineStat
     tickedMs: nowMs,
     resumedMs: Number.NEGATIVE_INFINITY,
     sessions: new Map(),
+    goneNodes: new Map(),
     locks: new Map(),
     active: new Set(),
     timedHolds: new Set(),
@@ -168,6 +185,7 @@ export function lockFor(state: MachineState, domain: string, resourceId: Digest)
   const known = findLock(state, domain, resourceId);
   if (known) return known;
   const lock: Lock = {
+    id: state.nextLockId,
     key: lockKey(domain, resourceId),
     resourceId,
     domain,
@@ -183,6 +201,7 @@ export function lockFor(state: MachineState, domain: string, resourceId: Digest)
     lastToken: toToken(0),
     listeners: 0,
   };
+  state.nextLockId += 1;
   state.locks.set(lock.key, lock);
   return lock;
 }

@@ -1,7 +1,9 @@
 import type { SessionId } from '../../core/ids.ts';
 import { acquire } from './acquire.ts';
+import { type Changes, createChanges } from './changes.ts';
 import type { Command, CommandOf, Replies, UnknownSession } from './commands.ts';
 import type { MachineEvent, Step } from './events.ts';
+import { nodeGone } from './gone-nodes.ts';
 import { decline, release } from './release.ts';
 import { renew } from './renew.ts';
 import { endSession, openSession, streamClosed, streamOpened } from './sessions.ts';
@@ -14,6 +16,7 @@ export interface StepResult<Kind extends Command['kind']> {
   readonly state: MachineState;
   readonly reply: Replies[Kind];
   readonly events: readonly MachineEvent[];
+  readonly changes: Changes;
 }
 
 type Handlers = {
@@ -42,6 +45,7 @@ const handlers: Handlers = {
   },
   'stream-closed': (state, { sessionId }, step) =>
     withSession(state, sessionId, (session) => streamClosed(session, step)),
+  'node-gone': (state, { nodeId }, step) => nodeGone(state, nodeId, step),
   'listener-opened': (state, { resourceId }, step) => listen(state, resourceId, 1, step),
   'listener-closed': (state, { resourceId }, step) => listen(state, resourceId, -1, step),
   acquire: (state, { request }, step) => acquire(state, request, step),
@@ -63,13 +67,13 @@ export function step<Kind extends Command['kind']>(
   nowMs: number,
 ): StepResult<Kind> {
   const events: MachineEvent[] = [];
-  const under: Step = { nowMs, events, moved: new Set() };
+  const under: Step = { nowMs, events, moved: new Set(), changes: createChanges() };
   const handle: Handlers[Kind] = handlers[command.kind as Kind];
   const reply = handle(state, command, under);
   for (const { resourceId, domain, queue } of under.moved) {
     if (queue.size > 0) events.push({ kind: 'moved', resourceId, domain });
   }
-  return { state, reply, events };
+  return { state, reply, events, changes: under.changes };
 }
 
 function withSession(state: MachineState, sessionId: SessionId, act: (session: Session) => void): undefined {

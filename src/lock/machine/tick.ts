@@ -1,6 +1,7 @@
 import type { Step } from './events.ts';
+import { freeGoneNodes } from './gone-nodes.ts';
 import { grantNext, passOn, reclaim } from './grant.ts';
-import { lapse } from './places.ts';
+import { forgetFarewell, lapse } from './places.ts';
 import { endSession } from './sessions.ts';
 import { type Lock, type MachineState, refile, retentionMs, type Session, type Waiter } from './state.ts';
 
@@ -11,6 +12,8 @@ export function tick(state: MachineState, step: Step): undefined {
   for (const session of [...state.sessions.values()]) expireSession(state, session, step);
   for (const waiter of [...state.timedPlaces]) expirePlace(state, waiter, step);
   for (const lock of [...state.timedHolds]) expireHold(state, lock, step);
+  for (const lock of [...state.active]) expireStalled(state, lock, step);
+  freeGoneNodes(state, step);
   forgetOld(state, step);
   return undefined;
 }
@@ -69,8 +72,22 @@ function expireHold(state: MachineState, lock: Lock, step: Step): void {
   else if (!holder.sessionId && silentMs >= leaseMs) reclaim(state, lock, holder, 'the lease ended', step);
 }
 
+/**
+ * One that brings nothing on gives way to those who wait. Whoever has all its bytes verifies and publishes them, which
+ * a slow disk draws out and which the next one would have to do again: it gets much longer.
+ */
+function expireStalled(state: MachineState, lock: Lock, step: Step): void {
+  const { holder } = lock;
+  if (!holder?.sessionId || holder.type !== 'pull' || holder.total === 0 || lock.queue.size === 0) return;
+  const { stallMs } = state.options;
+  const allowedMs = holder.offset < holder.total ? stallMs : stallMs * 10;
+  if (step.nowMs - Math.max(holder.progressedMs, state.resumedMs) < allowedMs) return;
+  reclaim(state, lock, holder, `no progress for ${allowedMs / 1_000} s`, step);
+}
+
 /** Records go by age, and the oldest when there are too many. */
-function forgetOld(state: MachineState, { nowMs }: Step): void {
+function forgetOld(state: MachineState, step: Step): void {
+  const { nowMs } = step;
   const { maxRecords } = state.options;
   const keptMs = retentionMs(state.options);
   for (const [lock, sinceMs] of state.idle) {
@@ -79,6 +96,12 @@ function forgetOld(state: MachineState, { nowMs }: Step): void {
     state.idle.delete(lock);
     // What is forgotten early cannot be told from what was never held, so nothing comes back any more.
     if (!isOld) state.adoptUntilMs = Math.min(state.adoptUntilMs, nowMs);
-    if (lock.listeners === 0) state.locks.delete(lock.key);
+    if (lock.listeners === 0) forgetLock(state, lock, step);
   }
+}
+
+function forgetLock(state: MachineState, lock: Lock, step: Step): void {
+  state.locks.delete(lock.key);
+  step.changes.locks.add(lock);
+  for (const key of [...lock.farewells.keys()]) forgetFarewell(lock, key, step);
 }

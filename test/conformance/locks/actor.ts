@@ -33,7 +33,7 @@ export interface Actor {
   fail(kind?: FailureClass, request?: With): Promise<ReleaseReply>;
   decline(request?: With): Promise<ReleaseReply>;
   status(request?: About): Promise<StatusReply>;
-  /** A heartbeat that lists these locks; by default all that the session was seen to hold. */
+  /** A heartbeat that lists these locks; by default all that the session was seen to hold, each a byte further on. */
   renew(held?: readonly HeldProgress[]): Promise<SessionSnapshot>;
   close(): Promise<void>;
   /** Begins to listen; comes back once the snapshot is there. */
@@ -69,7 +69,13 @@ export function createActor(locks: Locks, nodeId: NodeId, sessionId: SessionId |
       const reply = await locks.acquire(whole);
       const { type, resourceId } = whole;
       if (reply.kind === 'granted') {
-        holds.set(`${type} ${resourceId}`, { type, resourceId, token: reply.token, offset: 0, total: 100 });
+        holds.set(`${type} ${resourceId}`, {
+          type,
+          resourceId,
+          token: reply.token,
+          offset: 0,
+          total: 1_000_000,
+        });
       }
       return reply;
     },
@@ -92,7 +98,10 @@ export function createActor(locks: Locks, nodeId: NodeId, sessionId: SessionId |
       return await locks.decline({ ...base, ...request });
     },
     status: async (request = {}) => await locks.status({ ...base, ...request }),
-    renew: async (held = [...holds.values()]) => await locks.renew(own(), { held }),
+    async renew(held) {
+      for (const [key, hold] of holds) holds.set(key, { ...hold, offset: hold.offset + 1 });
+      return await locks.renew(own(), { held: held ?? [...holds.values()] });
+    },
     close: async () => await locks.closeSession(own()),
     async watch() {
       const listener = await listen(locks, own());

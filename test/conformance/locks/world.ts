@@ -16,6 +16,8 @@ export interface LocksUnderTest {
   readonly locks: Locks;
   /** Moves the time of the service forward, letting its timers run on the way. */
   advance(ms: number): Promise<void>;
+  /** The service ends and starts again on what it kept. Only where it keeps anything. */
+  restart?(): Promise<void>;
   /** Ends the service and everything beside it; called after `locks.close()` or without it. */
   close(): Promise<void>;
 }

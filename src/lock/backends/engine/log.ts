@@ -1,7 +1,7 @@
 import type { Log } from '../../../core/log.ts';
 import type { MachineEvent } from '../../machine/events.ts';
 
-type LogEvent = Extract<MachineEvent, { kind: 'log' }>;
+export type LogEvent = Extract<MachineEvent, { kind: 'log' }>;
 
 const messages: Record<LogEvent['what'], string> = {
   granted: 'lock granted',

@@ -1,23 +1,23 @@
 import type { Digest } from '../../../core/digest.ts';
 import type { SessionId } from '../../../core/ids.ts';
 import type { OperationType, ResourceEvent, SessionEvent } from '../../locks.ts';
-import { type Channel, createChannel } from './channel.ts';
+import type { Channel } from './channel.ts';
 
 /** Those who listen, by session or by resource. */
 export class Watchers {
   readonly #sessions = new Map<SessionId, Set<Channel<SessionEvent>>>();
   readonly #resources = new Map<string, Set<Channel<ResourceEvent>>>();
 
-  addSession(sessionId: SessionId): Channel<SessionEvent> {
-    return add(this.#sessions, sessionId);
+  addSession(sessionId: SessionId, channel: Channel<SessionEvent>): void {
+    add(this.#sessions, sessionId, channel);
   }
 
   removeSession(sessionId: SessionId, channel: Channel<SessionEvent>): void {
     remove(this.#sessions, sessionId, channel);
   }
 
-  addResource(type: OperationType, resourceId: Digest): Channel<ResourceEvent> {
-    return add(this.#resources, `${type} ${resourceId}`);
+  addResource(type: OperationType, resourceId: Digest, channel: Channel<ResourceEvent>): void {
+    add(this.#resources, `${type} ${resourceId}`, channel);
   }
 
   removeResource(type: OperationType, resourceId: Digest, channel: Channel<ResourceEvent>): void {
@@ -46,11 +46,9 @@ export class Watchers {
   }
 }
 
-function add<K, T>(channels: Map<K, Set<Channel<T>>>, key: K): Channel<T> {
-  const channel = createChannel<T>();
+function add<K, T>(channels: Map<K, Set<Channel<T>>>, key: K, channel: Channel<T>): void {
   const known = channels.get(key) ?? new Set();
   channels.set(key, known.add(channel));
-  return channel;
 }
 
 function remove<K, T>(channels: Map<K, Set<Channel<T>>>, key: K, channel: Channel<T>): void {

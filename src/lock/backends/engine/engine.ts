@@ -1,0 +1,268 @@
+import { randomUUID } from 'node:crypto';
+import { abortable, deferred } from '../../../core/abort.ts';
+import type { Clock } from '../../../core/clock.ts';
+import type { Digest } from '../../../core/digest.ts';
+import { LayerpullError } from '../../../core/errors.ts';
+import { type NodeId, type SessionId, toSessionId } from '../../../core/ids.ts';
+import type { Log } from '../../../core/log.ts';
+import type {
+  AcquireReply,
+  AcquireRequest,
+  DeclineRequest,
+  Heartbeat,
+  ListQuery,
+  Locks,
+  OpenSession,
+  OperationType,
+  ReleaseRequest,
+  ResourceEvent,
+  ResourceRequest,
+  SessionEvent,
+} from '../../locks.ts';
+import { createChanges } from '../../machine/changes.ts';
+import type { Command, CommandOf, Replies, UnknownSession } from '../../machine/commands.ts';
+import type { MachineEvent, ResourceNews } from '../../machine/events.ts';
+import type { MachineState } from '../../machine/state.ts';
+import { step } from '../../machine/step.ts';
+import { currentNews, listResources, placesAt } from '../../read-model.ts';
+import { createChannel } from './channel.ts';
+import type { Journal } from './journal.ts';
+import { type LogEvent, logEvent } from './log.ts';
+import { Watchers } from './watchers.ts';
+
+/** The `Locks` of one process with its machine, for whoever runs it. */
+export interface LockService extends Locks {
+  /** Sessions that are open. */
+  sessionCount(): number;
+  /** A client without a session closed the last connection of its node: a grace begins. */
+  nodeGone(nodeId: NodeId): void;
+}
+
+export type Observe = (event: LogEvent) => void;
+
+export interface EngineOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Belongs to the engine from here on. */
+  readonly state: MachineState;
+  readonly journal: Journal;
+  /** Hears of everything that happens to locks. */
+  readonly observe?: Observe;
+}
+
+/** How often time is looked at, in milliseconds: fine enough for bounds of seconds. */
+const tickMs = 250;
+/** Changes of position are told at most this often, in milliseconds. */
+const movesMs = 1_000;
+/** A sign of life on the streams of sessions comes this often, in milliseconds. */
+const pingMs = 5_000;
+
+/** Runs the machine: gives it time, hands its changes to the journal, and tells its events to those who listen. */
+export function createEngine(options: EngineOptions): LockService {
+  return new Engine(options);
+}
+
+class Engine implements LockService {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #state: MachineState;
+  readonly #journal: Journal;
+  readonly #observe: Observe | undefined;
+  readonly #watchers = new Watchers();
+  /** Queues whose changes were not told yet. */
+  readonly #moved = new Map<string, { readonly domain: string; readonly resourceId: Digest }>();
+  readonly #timers: readonly (() => void)[];
+  readonly #recovery = deferred<void>();
+
+  constructor({ clock, log, state, journal, observe }: EngineOptions) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#state = state;
+    this.#journal = journal;
+    this.#observe = observe;
+    this.#timers = [
+      clock.every(tickMs, () => this.#tick()),
+      clock.every(movesMs, () => this.#tellMoves()),
+      clock.every(pingMs, () => this.#watchers.tellAllSessions({ kind: 'ping' })),
+    ];
+  }
+
+  sessionCount(): number {
+    return this.#state.sessions.size;
+  }
+
+  nodeGone(nodeId: NodeId): void {
+    this.#step({ kind: 'node-gone', nodeId });
+  }
+
+  async openSession(request: OpenSession, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    const isReturning = request.sessionId !== undefined;
+    const sessionId = request.sessionId ?? toSessionId(randomUUID());
+    return await this.#kept(
+      this.#step({ kind: 'open-session', request: { ...request, sessionId }, isReturning }),
+    );
+  }
+
+  async closeSession(sessionId: SessionId, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    await this.#kept(this.#step({ kind: 'close-session', sessionId }));
+  }
+
+  async renew(sessionId: SessionId, heartbeat: Heartbeat, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    return await this.#kept(known(this.#step({ kind: 'renew', sessionId, heartbeat })).snapshot);
+  }
+
+  async acquire(request: AcquireRequest, signal = new AbortController().signal): Promise<AcquireReply> {
+    for (;;) {
+      signal.throwIfAborted();
+      const reply = known(this.#step({ kind: 'acquire', request }));
+      if (reply.kind !== 'recovering') return await this.#kept(reply);
+      // All wait for the same moment, so they go on in the order in which they came.
+      await abortable(this.#recovery.promise, signal);
+    }
+  }
+
+  async release(request: ReleaseRequest, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    return await this.#kept(known(this.#step({ kind: 'release', request })));
+  }
+
+  async decline(request: DeclineRequest, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    return await this.#kept(known(this.#step({ kind: 'decline', request })));
+  }
+
+  async status(request: ResourceRequest, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    const { status } = known(this.#step({ kind: 'status', request }));
+    // Only who is told that it holds the lock must be able to rely on it; all others read what is in memory.
+    return status.acquired ? await this.#kept(status) : status;
+  }
+
+  async list(query: ListQuery, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    return listResources(this.#state, query, this.#clock.now());
+  }
+
+  async *watch(sessionId: SessionId, signal: AbortSignal): AsyncGenerator<SessionEvent, void, undefined> {
+    if (signal.aborted) return;
+    const { snapshot } = known(this.#step({ kind: 'stream-opened', sessionId }));
+    const channel = createChannel<SessionEvent>();
+    this.#inOrder(() => this.#watchers.addSession(sessionId, channel));
+    try {
+      yield await this.#kept({ kind: 'snapshot' as const, ...snapshot });
+      yield* channel.items(signal);
+    } finally {
+      this.#watchers.removeSession(sessionId, channel);
+      // A session that ended took its streams with it; the one that has its id since has others.
+      if (!channel.wasEnded()) this.#step({ kind: 'stream-closed', sessionId });
+    }
+  }
+
+  async *watchResource(
+    type: OperationType,
+    resourceId: Digest,
+    signal: AbortSignal,
+  ): AsyncGenerator<ResourceEvent, void, undefined> {
+    if (signal.aborted) return;
+    this.#step({ kind: 'listener-opened', resourceId });
+    const news = currentNews(this.#state, type, resourceId, this.#clock.now());
+    const channel = createChannel<ResourceEvent>();
+    this.#inOrder(() => this.#watchers.addResource(type, resourceId, channel));
+    try {
+      for (const one of await this.#kept(news)) yield this.#withWallTime(one);
+      yield* channel.items(signal);
+    } finally {
+      this.#watchers.removeResource(type, resourceId, channel);
+      this.#step({ kind: 'listener-closed', resourceId });
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.#timers) stop();
+    this.#watchers.endAll();
+    // Without its timer no recovery ends any more.
+    this.#recovery.promise.catch(() => {});
+    this.#recovery.reject(closed());
+    await this.#journal.close();
+  }
+
+  #tick(): void {
+    this.#step({ kind: 'tick' });
+    if (!this.#state.isRecovering) this.#recovery.resolve();
+  }
+
+  #step<Kind extends Command['kind']>(command: CommandOf<Kind>): Replies[Kind] {
+    const { reply, events, changes } = step<Kind>(this.#state, command, this.#clock.now());
+    this.#journal.add(changes, () => {
+      for (const event of events) this.#tell(event);
+    });
+    return reply;
+  }
+
+  /** The same answer, once nothing that it rests on can be lost any more. */
+  async #kept<T>(answer: T): Promise<T> {
+    await this.#journal.kept();
+    return answer;
+  }
+
+  /** Runs after all that was told until now, and before all that is told from now on. */
+  #inOrder(action: () => void): void {
+    this.#journal.add(createChanges(), action);
+  }
+
+  #tell(event: MachineEvent): void {
+    switch (event.kind) {
+      case 'session':
+        this.#watchers.tellSession(event.sessionId, event.event);
+        break;
+      case 'session-ended':
+        this.#watchers.endSession(event.sessionId);
+        break;
+      case 'resource':
+        this.#watchers.tellResource(this.#withWallTime(event));
+        break;
+      case 'moved':
+        this.#moved.set(`${event.domain}\n${event.resourceId}`, event);
+        break;
+      case 'log':
+        logEvent(this.#log, event);
+        this.#observe?.(event);
+        break;
+    }
+  }
+
+  #withWallTime({ event, endedMs }: ResourceNews): ResourceEvent {
+    if (endedMs === undefined) return event;
+    const ageMs = this.#clock.now() - endedMs;
+    return { ...event, completedAtMs: Math.round(this.#clock.wallNow() - ageMs) };
+  }
+
+  #tellMoves(): void {
+    for (const { domain, resourceId } of this.#moved.values()) {
+      for (const { sessionId, place } of placesAt(this.#state, domain, resourceId)) {
+        this.#watchers.tellSession(sessionId, { kind: 'queued', ...place });
+      }
+    }
+    this.#moved.clear();
+  }
+}
+
+function known<T extends { readonly kind: string } | undefined>(
+  reply: T | UnknownSession,
+): Exclude<T, UnknownSession> {
+  if (reply?.kind === 'unknown-session') {
+    throw new LayerpullError('session_unknown', 'the lock server does not know this session', {
+      hint: 'open it again under its id',
+    });
+  }
+  return reply as Exclude<T, UnknownSession>;
+}
+
+function closed(): LayerpullError {
+  return new LayerpullError('lock_unreachable', 'the lock service was closed', {
+    hint: 'ask again once it runs',
+  });
+}
