@@ -2,10 +2,12 @@ import type { Lock, MachineState, Waiter } from '../../../src/lock/machine/state
 
 /** A machine's whole state as plain data, so that two of them can be compared. */
 export function dump(state: MachineState): unknown {
-  const { sessions, locks, active, timedHolds, timedPlaces, idle, adoptedTokens, ...plain } = state;
+  const { sessions, locks, active, timedHolds, timedPlaces, idle, adoptedTokens, goneNodes, ...plain } =
+    state;
   return {
     ...plain,
     adoptedTokens: [...adoptedTokens],
+    goneNodes: [...goneNodes],
     sessions: [...sessions.values()].map(({ holds, places, ...session }) => ({
       ...session,
       holds: keysOf(holds),

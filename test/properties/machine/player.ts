@@ -1,6 +1,7 @@
 import { type Digest, digestOf } from '../../../src/core/digest.ts';
 import { type SessionId, toNodeId, toSessionId, toStoreId, toToken } from '../../../src/core/ids.ts';
 import type { Outcome, ResourceRequest } from '../../../src/lock/locks.ts';
+import type { Changes } from '../../../src/lock/machine/changes.ts';
 import type { Command, CommandOf } from '../../../src/lock/machine/commands.ts';
 import type { MachineEvent } from '../../../src/lock/machine/events.ts';
 import { machineOptions } from '../../../src/lock/machine/options.ts';
@@ -26,6 +27,8 @@ export interface Player {
   readonly state: MachineState;
   readonly events: MachineEvent[];
   readonly replies: unknown[];
+  /** What each step changed, in order. */
+  readonly changes: Changes[];
   now(): number;
   act(action: Action): Played;
   close(sessionId: SessionId): Played;
@@ -45,10 +48,12 @@ export function createPlayer(recoveryMs: number): Player {
   const state = createState(machineOptions({ recoveryMs }), nowMs);
   const events: MachineEvent[] = [];
   const replies: unknown[] = [];
+  const changes: Changes[] = [];
 
   const run = <Kind extends Command['kind']>(command: CommandOf<Kind>): Played => {
     const result = step(state, command, nowMs);
     events.push(...result.events);
+    changes.push(result.changes);
     replies.push(result.reply ?? null);
     return { command, reply: result.reply };
   };
@@ -131,6 +136,11 @@ export function createPlayer(recoveryMs: number): Player {
         return run({ kind: 'listener-opened', resourceId: resourceAt(action.about.resource) });
       case 'unlisten':
         return run({ kind: 'listener-closed', resourceId: resourceAt(action.about.resource) });
+      case 'gone':
+        return run({
+          kind: 'node-gone',
+          nodeId: requestOf(4 + (action.who % 2), { resource: 0, type: 'pull' }).nodeId,
+        });
       case 'pass':
         return pass(action.ms);
       case 'stall':
@@ -143,6 +153,7 @@ export function createPlayer(recoveryMs: number): Player {
     state,
     events,
     replies,
+    changes,
     now: () => nowMs,
     act,
     pass,
