@@ -1,9 +1,12 @@
 import { stat } from 'node:fs/promises';
-import type { CoordinationConfig, PullConfig, ServeConfig, StatusConfig } from './config.ts';
+import type { CoordinationConfig, PullConfig, StatusConfig } from './config.ts';
+import type { ServeBounds, ServeConfig } from './config-serve.ts';
+import { deferred } from './core/abort.ts';
 import { systemClock } from './core/clock.ts';
 import { isLayerpullError } from './core/errors.ts';
 import { toToken } from './core/ids.ts';
 import type { Log } from './core/log.ts';
+import type { LockService } from './lock/backends/engine/engine.ts';
 import { createHttpLocks } from './lock/backends/http/http-locks.ts';
 import { createEmbeddedLocks } from './lock/embedded.ts';
 import {
@@ -38,7 +41,7 @@ export interface PullDeps {
 
 /** Wires a pull: registry, store, and the locks of a server or of the processes on the store. */
 export async function composePull(config: PullConfig, { log, onEvent }: PullDeps): Promise<Pull> {
-  const { node, platform, concurrency, plainHttp, onLockFailure } = config;
+  const { node, platform, concurrency, plainHttp, onLockFailure, bounds } = config;
   const closers = new Closers();
   const run = async (text: string, signal: AbortSignal) => {
     const reference = parseReference(text);
@@ -53,6 +56,7 @@ export async function composePull(config: PullConfig, { log, onEvent }: PullDeps
         clock,
         log,
         onLockFailure,
+        bounds,
         onWarning: ({ code, message, hint }) => {
           // A pull that may not go on alone ends with this very error.
           if (onLockFailure === 'fail') return;
@@ -66,25 +70,55 @@ export async function composePull(config: PullConfig, { log, onEvent }: PullDeps
   return { run, close: () => closers.close() };
 }
 
-/** Wires a lock server in memory and listens. @throws LayerpullError `address_in_use`, `usage` */
+export interface RunningServer {
+  readonly url: string;
+  /** Rejects when the server cannot go on; never resolves. */
+  readonly failed: Promise<never>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Wires a lock server and listens. @throws LayerpullError `address_in_use`, `usage`, `data_*` */
 export async function composeServe(
   config: ServeConfig,
   { log }: { readonly log: Log },
-): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const { createMemoryLocks } = await import('./lock/backends/memory.ts');
+): Promise<RunningServer> {
   const { createLockServer } = await import('./lock/server/server.ts');
   const closers = new Closers();
-  // Wall time, so that tokens go on upwards after a restart that left nothing behind.
-  const firstToken = toToken(clock.wallNow() * 1_024);
-  const locks = closers.add(createMemoryLocks({ clock, log, firstToken }));
-  const server = closers.add(createLockServer({ locks, log, clock }));
+  const failure = deferred<never>();
+  failure.promise.catch(() => {});
   try {
+    const locks = closers.add(await openLocks(config, log, failure.reject));
+    const server = closers.add(
+      createLockServer({ locks, log, clock, onNodeGone: (nodeId) => locks.nodeGone(nodeId) }),
+    );
     const { url } = await server.listen({ host: config.host, port: config.port });
-    return { url, close: () => closers.close() };
+    return { url, failed: failure.promise, close: () => closers.close() };
   } catch (error) {
     await closers.close();
     throw error;
   }
+}
+
+async function openLocks(
+  { data, bounds }: ServeConfig,
+  log: Log,
+  onFailure: (error: unknown) => void,
+): Promise<LockService> {
+  const options = { clock, log, ...machineBounds(bounds) };
+  if (data !== undefined) {
+    const { createDurableLocks } = await import('./lock/backends/durable/durable-locks.ts');
+    return await createDurableLocks({ ...options, directory: data, onFailure });
+  }
+  const { createMemoryLocks } = await import('./lock/backends/memory.ts');
+  // Wall time, so that tokens go on upwards after a restart that left nothing behind.
+  return createMemoryLocks({ ...options, firstToken: toToken(clock.wallNow() * 1_024) });
+}
+
+/** The times of a session keep their proportions: two heartbeats may get lost, and a grant outlasts one. */
+function machineBounds({ ttlMs, stallMs, ...bounds }: ServeBounds) {
+  const third = Math.max(1, Math.floor(ttlMs / 3));
+  return { ...bounds, ttlMs, stallMs, heartbeatMs: third, graceMs: third, claimMs: third * 2 };
 }
 
 /** Wires the way to whoever coordinates; `locks` is undefined when nobody does. */

@@ -1,10 +1,22 @@
 import { homedir, hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import {
+  type GivenFlags,
+  type Machine,
+  readChoice,
+  readDirectory,
+  readDuration,
+  readSize,
+  readSwitch,
+  type Setting,
+  setting,
+  usage,
+} from './config-values.ts';
 import type { Platform } from './core/descriptor.ts';
 import { parsePlatform } from './core/descriptor.ts';
-import { LayerpullError } from './core/errors.ts';
 import type { NodeId } from './core/ids.ts';
 import { toNodeId } from './core/ids.ts';
+
+export type { GivenFlags, Machine } from './config-values.ts';
 
 /** What every command knows. */
 export interface CommonConfig {
@@ -29,15 +41,22 @@ export interface PullConfig extends CoordinationConfig {
   readonly plainHttp: boolean;
   /** What to do when coordination fails: go on alone, or end with exit code 7. */
   readonly onLockFailure: 'fallback' | 'fail';
+  readonly bounds: PullBounds;
+}
+
+/** When a pull stops relying on others. */
+export interface PullBounds {
+  /** Milliseconds for the first contact with a lock server, in all. */
+  readonly firstContactMs: number;
+  /** Milliseconds out of reach of its server until a waiter goes to the registry. */
+  readonly outOfReachMs: number;
+  /** Bytes per second below which a waiter leaves the holder; 0 never leaves. */
+  readonly minRateBytesPerSecond: number;
+  /** Milliseconds over which that rate is measured. */
+  readonly minRateWindowMs: number;
 }
 
 export type StatusConfig = CoordinationConfig;
-
-export interface ServeConfig extends CommonConfig {
-  readonly host: string;
-  /** 0 picks a free one. */
-  readonly port: number;
-}
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -59,22 +78,6 @@ export interface OutputConfig {
   /** Whether stderr may get a frame that redraws itself. */
   readonly interactive: boolean;
   readonly color: boolean;
-}
-
-/** What was given on the command line: text and switches by flag name, undefined where absent. */
-export type GivenFlags = Readonly<Record<string, string | boolean | undefined>>;
-
-/** The machine a command runs on: all that configuration takes from outside. */
-export interface Machine {
-  readonly version: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly hostname: string;
-  readonly home: string;
-  readonly superuser: boolean;
-  /** Node's name, such as `x64`. */
-  readonly architecture: string;
-  readonly workingDirectory: string;
-  readonly stderrIsTerminal: boolean;
 }
 
 /** The one place that reads the environment and the machine. */
@@ -109,27 +112,6 @@ export function prepareEnvironment(): void {
   process.env['HOME'] ??= readHome();
 }
 
-/** Older environment names that still count, after the `LAYERPULL_` ones. */
-const olderNames: Readonly<Record<string, string>> = { server: 'LOCK_SERVER_URL', node: 'NODE_ID' };
-
-interface Setting {
-  readonly text: string;
-  /** `--node` or `LAYERPULL_NODE`, for error messages. */
-  readonly from: string;
-}
-
-/** flag > `LAYERPULL_*` > older name; an empty variable counts as absent. */
-function setting(name: string, flags: GivenFlags, machine: Machine): Setting | undefined {
-  const given = flags[name];
-  if (given !== undefined) return { text: String(given), from: `--${name}` };
-  const variables = [`LAYERPULL_${name.toUpperCase().replaceAll('-', '_')}`, olderNames[name]];
-  for (const variable of variables) {
-    const text = variable && machine.env[variable];
-    if (text) return { text, from: variable };
-  }
-  return undefined;
-}
-
 /** Reads how to talk. `defaultLevel`: what this command logs when nobody says. @throws LayerpullError `usage` */
 export function readOutput(
   flags: GivenFlags,
@@ -159,23 +141,18 @@ export function readPullConfig(flags: GivenFlags, machine: Machine): PullConfig 
     concurrency: readConcurrency(flags, machine),
     plainHttp: readSwitch('plain-http', flags, machine),
     onLockFailure: readChoice('on-lock-failure', lockFailureModes, flags, machine) ?? 'fallback',
+    bounds: {
+      firstContactMs: readDuration('first-contact', flags, machine, 3_000),
+      outOfReachMs: readDuration('out-of-reach', flags, machine, 5_000),
+      minRateBytesPerSecond: readSize('min-rate', flags, machine, 262_144),
+      minRateWindowMs: readDuration('min-rate-window', flags, machine, 30_000),
+    },
   };
 }
 
 /** @throws LayerpullError `usage` */
 export function readStatusConfig(flags: GivenFlags, machine: Machine): StatusConfig {
   return readCoordination(flags, machine);
-}
-
-/** @throws LayerpullError `usage` */
-export function readServeConfig(flags: GivenFlags, machine: Machine): ServeConfig {
-  const given = setting('addr', flags, machine) ?? { text: '127.0.0.1:8080', from: '--addr' };
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]\s/]*)):(\d{1,5})$/.exec(given.text);
-  const port = Number(match?.[3]);
-  if (!match || port > 65_535) {
-    throw usage(given, 'is not HOST:PORT', 'such as 127.0.0.1:8080, [::1]:8080, or :8080 for all interfaces');
-  }
-  return { version: machine.version, host: match[1] ?? (match[2] || '::'), port };
 }
 
 function readCoordination(flags: GivenFlags, machine: Machine): CoordinationConfig {
@@ -213,17 +190,7 @@ function parseServer(given: Setting): URL {
  * whose home is seldom where a machine keeps shared content.
  */
 function readStore(flags: GivenFlags, machine: Machine): string {
-  const given = setting('store', flags, machine);
-  if (given) {
-    if (given.text.trim() === '')
-      throw usage(given, 'names no directory', 'give the path of the content store');
-    return resolve(machine.workingDirectory, given.text);
-  }
-  if (machine.superuser) return '/var/lib/layerpull/store';
-  const dataHome = machine.env['XDG_DATA_HOME'];
-  // The XDG specification: a relative path is invalid and is ignored.
-  const base = dataHome?.startsWith('/') ? dataHome : join(machine.home, '.local', 'share');
-  return join(base, 'layerpull', 'store');
+  return readDirectory('store', 'store', flags, machine);
 }
 
 function readNode(flags: GivenFlags, machine: Machine): NodeId {
@@ -263,36 +230,10 @@ function readConcurrency(flags: GivenFlags, machine: Machine): number {
   return value;
 }
 
-function readSwitch(name: string, flags: GivenFlags, machine: Machine): boolean {
-  const given = setting(name, flags, machine);
-  if (!given) return false;
-  const text = given.text.toLowerCase();
-  if (text === '1' || text === 'true') return true;
-  if (text === '0' || text === 'false') return false;
-  throw usage(given, 'is neither true nor false', 'use 1, true, 0 or false');
-}
-
-function readChoice<Choice extends string>(
-  name: string,
-  choices: readonly Choice[],
-  flags: GivenFlags,
-  machine: Machine,
-): Choice | undefined {
-  const given = setting(name, flags, machine);
-  if (!given) return undefined;
-  const choice = choices.find((candidate) => candidate === given.text);
-  if (choice === undefined) throw usage(given, 'is not known', `choose one of ${choices.join(', ')}`);
-  return choice;
-}
-
 /** https://no-color.org wins over https://force-color.org; otherwise a terminal that is not dumb gets colour. */
 function wantsColor({ env, stderrIsTerminal }: Machine): boolean {
   if (env['NO_COLOR']) return false;
   const forced = env['FORCE_COLOR'];
   if (forced !== undefined && forced !== '') return forced !== '0' && forced !== 'false';
   return stderrIsTerminal && env['TERM'] !== 'dumb';
-}
-
-function usage(given: Setting, problem: string, hint: string): LayerpullError {
-  return new LayerpullError('usage', `${given.from}: "${given.text}" ${problem}`, { hint });
 }

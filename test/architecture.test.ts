@@ -47,7 +47,7 @@ const zones: readonly Zone[] = [
   },
   { name: 'ui', files: /^ui\//, may: ['core'], mayTypes: ['orchestrator', 'lock-ports', 'store-ports'] },
   { name: 'demo', files: /^demo\//, may: ['core', 'http', 'store', 'store-ports'] },
-  { name: 'config', files: /^config\.ts$/, may: ['core'] },
+  { name: 'config', files: /^config(-[a-z]+)?\.ts$/, may: ['core'] },
   {
     name: 'commands',
     files: /^(commands|hooks\/(init|finally))\//,

@@ -5,7 +5,6 @@ import {
   readMachine,
   readOutput,
   readPullConfig,
-  readServeConfig,
   readStatusConfig,
 } from '../src/config.ts';
 import { LayerpullError } from '../src/core/errors.ts';
@@ -46,6 +45,12 @@ describe('the configuration of a pull', () => {
       concurrency: 4,
       plainHttp: false,
       onLockFailure: 'fallback',
+      bounds: {
+        firstContactMs: 3_000,
+        outOfReachMs: 5_000,
+        minRateBytesPerSecond: 262_144,
+        minRateWindowMs: 30_000,
+      },
     });
   });
 
@@ -155,23 +160,36 @@ describe('--server', () => {
   });
 });
 
-describe('--addr', () => {
+describe('the bounds of a pull', () => {
   it.each([
-    [undefined, '127.0.0.1', 8080],
-    ['0.0.0.0:0', '0.0.0.0', 0],
-    ['[::1]:8080', '::1', 8080],
-    [':8080', '::', 8080],
-    ['lock.example:65535', 'lock.example', 65535],
-  ])('reads %s', (addr, host, port) => {
-    expect(readServeConfig({ addr }, machine)).toEqual({ version: '1.2.3', host, port });
+    ['500ms', 500],
+    ['30s', 30_000],
+    ['1m30s', 90_000],
+    ['0.5s', 500],
+    ['24h', 86_400_000],
+  ])('reads the duration %s', (text, ms) => {
+    expect(readPullConfig({ 'out-of-reach': text }, machine).bounds.outOfReachMs).toBe(ms);
+    const env = withEnv({ LAYERPULL_OUT_OF_REACH: text });
+    expect(readPullConfig({}, env).bounds.outOfReachMs).toBe(ms);
   });
 
-  it.each(['8080', 'host', 'host:', 'host:65536', '::1:8080', 'http://host:1', ''])(
-    'refuses "%s"',
-    (addr) => {
-      expect(errorOf(() => readServeConfig({ addr }, machine)).code).toBe('usage');
-    },
-  );
+  it.each(['', '5', '-5s', '5 s', '0s', '25h', '1d', 's'])('refuses the duration "%s"', (text) => {
+    expect(errorOf(() => readPullConfig({ 'first-contact': text }, machine)).code).toBe('usage');
+  });
+
+  it.each([
+    ['0', 0],
+    ['1000', 1_000],
+    ['256KiB', 262_144],
+    ['1.5MiB', 1_572_864],
+    ['2MB', 2_000_000],
+  ])('reads the size %s', (text, bytes) => {
+    expect(readPullConfig({ 'min-rate': text }, machine).bounds.minRateBytesPerSecond).toBe(bytes);
+  });
+
+  it.each(['', '-1', '1 KiB', '1k', 'KiB', '1e9'])('refuses the size "%s"', (text) => {
+    expect(errorOf(() => readPullConfig({ 'min-rate': text }, machine)).code).toBe('usage');
+  });
 });
 
 describe('the output', () => {

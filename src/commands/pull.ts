@@ -44,6 +44,23 @@ export default class Pull extends BaseCommand {
       description: 'When coordination fails: go on alone, or end with exit code 7. Default: fallback.',
       options: [...lockFailureModes],
     }),
+    'first-contact': Flags.string({
+      description: 'Time for the first contact with a lock server, in all. Default: 3s.',
+      helpValue: 'DURATION',
+    }),
+    'out-of-reach': Flags.string({
+      description: 'A waiter that cannot reach its lock server for this long goes on alone. Default: 5s.',
+      helpValue: 'DURATION',
+    }),
+    'min-rate': Flags.string({
+      description:
+        'A waiter leaves a holder that is slower than this, per second. Default: 256KiB; 0 never leaves.',
+      helpValue: 'SIZE',
+    }),
+    'min-rate-window': Flags.string({
+      description: 'Time over which the rate of a holder is measured. Default: 30s.',
+      helpValue: 'DURATION',
+    }),
   };
 
   async run(): Promise<void> {

@@ -1,24 +1,51 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand, type CommandContext } from '../command.ts';
 import { composeServe } from '../compose.ts';
-import { readServeConfig } from '../config.ts';
+import { readServeConfig } from '../config-serve.ts';
+import type { GivenFlags } from '../config-values.ts';
 
 export default class Serve extends BaseCommand {
   static override summary = 'Run the lock server that nodes share.';
 
   static override description =
-    `Prints its URL and runs until SIGINT or SIGTERM, then ends with exit code 0.`;
+    'Prints its URL and runs until SIGINT or SIGTERM, then ends with exit code 0. What it acknowledged survives a restart on the same data directory.';
 
   static override examples = [
     '<%= config.bin %> serve',
     '<%= config.bin %> serve --addr :8080',
-    '<%= config.bin %> serve --addr 127.0.0.1:0 --log-format json',
+    '<%= config.bin %> serve --addr :8080 --data /srv/layerpull --log-format json',
+    '<%= config.bin %> serve --addr 127.0.0.1:0 --ephemeral',
   ];
 
   static override flags = {
     addr: Flags.string({
       description: 'Address to listen on. Port 0 picks a free one. Default: 127.0.0.1:8080.',
       helpValue: 'HOST:PORT',
+    }),
+    data: Flags.string({
+      description: 'Directory that keeps locks and places over restarts. One server at a time uses it.',
+      helpValue: 'DIR',
+    }),
+    ephemeral: Flags.boolean({
+      description: 'Keep everything in memory: after a restart running pulls bring back what they hold.',
+    }),
+    'no-queue': Flags.boolean({ description: 'Refuse a lock that is taken, instead of queueing.' }),
+    'session-ttl': Flags.string({
+      description: 'A node that is silent for this long loses its locks. Default: 15s.',
+      helpValue: 'DURATION',
+    }),
+    'stall-timeout': Flags.string({
+      description: 'A holder that brings nothing on for this long gives way. Default: 20s.',
+      helpValue: 'DURATION',
+    }),
+    'sessionless-grace': Flags.string({
+      description:
+        'Time for a client without a session to come back after it closed its connections. Default: 30s.',
+      helpValue: 'DURATION',
+    }),
+    'sessionless-lease': Flags.string({
+      description: 'Longest lock of a client without a session that does not ask about it. Default: 10m.',
+      helpValue: 'DURATION',
     }),
   };
 
@@ -32,13 +59,13 @@ export default class Serve extends BaseCommand {
     await this.work(flags, options, (context) => this.serve(flags, context));
   }
 
-  private async serve(flags: { addr?: string | undefined }, context: CommandContext): Promise<void> {
+  private async serve(flags: GivenFlags, context: CommandContext): Promise<void> {
     const { machine, log, output, signal } = context;
     const server = await composeServe(readServeConfig(flags, machine), { log });
     try {
       if (output.json) this.printJson({ url: server.url });
       else this.print(server.url);
-      await aborted(signal);
+      await Promise.race([aborted(signal), server.failed]);
     } finally {
       await server.close();
     }

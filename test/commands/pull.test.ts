@@ -65,6 +65,10 @@ describe('layerpull pull', () => {
       '--platform',
       'linux/arm64',
       '--plain-http',
+      '--first-contact',
+      '1s',
+      '--min-rate',
+      '0',
     ];
     await runCommand(Pull, 'busybox', ...flags, '--concurrency', '2', '--on-lock-failure', 'fail');
     expect(fake.configs).toEqual([
@@ -77,6 +81,7 @@ describe('layerpull pull', () => {
         concurrency: 2,
         plainHttp: true,
         onLockFailure: 'fail',
+        bounds: expect.objectContaining({ firstContactMs: 1_000, minRateBytesPerSecond: 0 }),
       },
     ]);
   });

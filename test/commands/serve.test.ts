@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { ServeConfig } from '../../src/config.ts';
+import type { ServeConfig } from '../../src/config-serve.ts';
 import { LayerpullError } from '../../src/core/errors.ts';
 import type { Log } from '../../src/core/log.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -8,15 +8,17 @@ const fake = vi.hoisted(() => ({
   closed: 0,
   signal: 'SIGTERM' as 'SIGTERM' | 'SIGINT',
   error: undefined as Error | undefined,
+  failure: undefined as Error | undefined,
 }));
 
 vi.mock('../../src/compose.ts', () => ({
   composeServe: async ({ host, port }: ServeConfig, { log }: { log: Log }) => {
     if (fake.error) throw fake.error;
     log.info({ port }, 'listening');
-    setImmediate(() => process.emit(fake.signal, fake.signal));
+    if (!fake.failure) setImmediate(() => process.emit(fake.signal, fake.signal));
     return {
       url: `http://${host}:${port}`,
+      failed: fake.failure ? Promise.reject(fake.failure) : new Promise(() => {}),
       close: async () => {
         fake.closed += 1;
       },
@@ -53,5 +55,17 @@ describe('layerpull serve', () => {
     fake.error = undefined;
     const stderr = 'layerpull: 127.0.0.1:8080 is in use (choose another --addr)\n';
     expect(run).toEqual({ exitCode: 2, stdout: '', stderr });
+  });
+
+  it('ends with the error that keeps it from going on, after closing everything', async () => {
+    fake.failure = new LayerpullError('data_failed', 'cannot write to the data directory /data: no space');
+    fake.closed = 0;
+    const run = await runCommand(Serve, '--log-level', 'error');
+    fake.failure = undefined;
+    expect([run.exitCode, run.stderr, fake.closed]).toEqual([
+      8,
+      'layerpull: cannot write to the data directory /data: no space\n',
+      1,
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../../core/clock.ts';
+import type { NodeId } from '../../core/ids.ts';
 import type { Log } from '../../core/log.ts';
 import { silentLog } from '../../core/log.ts';
 import type { Locks } from '../locks.ts';
@@ -16,6 +17,8 @@ export interface LockServerOptions {
   readonly clock: Clock;
   /** Default: nothing is logged. */
   readonly log?: Log;
+  /** A client without a session closed the last connection of its node. */
+  readonly onNodeGone?: (nodeId: NodeId) => void;
 }
 
 /** The lock service over HTTP and server-sent events, as `docs/protocol.md` describes it. */

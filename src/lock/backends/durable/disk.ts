@@ -1,6 +1,6 @@
 import { open, type RootDatabase } from 'lmdb';
 import * as v from 'valibot';
-import { LayerpullError, messageOf } from '../../../core/errors.ts';
+import { isLayerpullError, LayerpullError, messageOf } from '../../../core/errors.ts';
 import type { Token } from '../../../core/ids.ts';
 import { unusable } from './directory.ts';
 import { format, metaSchema, type RecordKey } from './records.ts';
@@ -32,11 +32,7 @@ export function openDisk(directory: string): Disk {
   return {
     isNew: meta === undefined,
     nextToken: meta?.nextToken,
-    *records() {
-      for (const { key, value } of database.getRange({})) {
-        if (key[0] !== metaKey[0]) yield { key: key as unknown as RecordKey, value };
-      }
-    },
+    records: () => readRecords(database, directory),
     async write(writes) {
       try {
         await database.batch(() => {
@@ -60,6 +56,16 @@ function openDatabase(directory: string): Database {
     });
   } catch (error) {
     throw unusable(directory, error);
+  }
+}
+
+function* readRecords(database: Database, directory: string): Generator<Stored, void, undefined> {
+  try {
+    for (const { key, value } of database.getRange({})) {
+      if (key[0] !== metaKey[0]) yield { key: key as unknown as RecordKey, value };
+    }
+  } catch (error) {
+    throw isLayerpullError(error) ? error : unusable(directory, error);
   }
 }
 

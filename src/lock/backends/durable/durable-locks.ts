@@ -5,6 +5,7 @@ import type { Changes } from '../../machine/changes.ts';
 import { type MachineOptions, machineOptions } from '../../machine/options.ts';
 import { createState, type MachineState } from '../../machine/state.ts';
 import { createEngine, type LockService, type Observe } from '../engine/engine.ts';
+import { checkDatabaseFile } from './database-file.ts';
 import { openDirectory } from './directory.ts';
 import { type Disk, openDisk } from './disk.ts';
 import { GroupJournal } from './journal.ts';
@@ -46,6 +47,7 @@ export async function createDurableLocks(options: DurableLocksOptions): Promise<
     await directory.close();
   };
   try {
+    await checkDatabaseFile(directory.path);
     disk = openDisk(directory.path);
     return await startOn(disk, options, close);
   } catch (error) {

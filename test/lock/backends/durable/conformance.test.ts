@@ -1,12 +1,12 @@
-import { toSessionId } from '../../../src/core/ids.ts';
+import { toSessionId } from '../../../../src/core/ids.ts';
 import {
   createDurableLocks,
   type DurableLocksOptions,
-} from '../../../src/lock/backends/durable/durable-locks.ts';
-import { describeLocks, describeRestarts, type MakeLocks } from '../../conformance/locks.ts';
-import { createFakeClock } from '../../support/fake-clock.ts';
-import { forwardingLocks } from '../../support/forwarding-locks.ts';
-import { tempDir } from '../../support/temp.ts';
+} from '../../../../src/lock/backends/durable/durable-locks.ts';
+import { describeLocks, describeRestarts, type MakeLocks } from '../../../conformance/locks.ts';
+import { createFakeClock } from '../../../support/fake-clock.ts';
+import { forwardingLocks } from '../../../support/forwarding-locks.ts';
+import { tempDir } from '../../../support/temp.ts';
 
 const makeDurable: MakeLocks = async (setup) => {
   const clock = createFakeClock();

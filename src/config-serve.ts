@@ -1,0 +1,75 @@
+import {
+  type GivenFlags,
+  type Machine,
+  readDirectory,
+  readDuration,
+  readSwitch,
+  setting,
+  usage,
+} from './config-values.ts';
+import { LayerpullError } from './core/errors.ts';
+
+export interface ServeConfig {
+  readonly version: string;
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** Absolute path of what the server keeps; undefined keeps it in memory. */
+  readonly data: string | undefined;
+  readonly bounds: ServeBounds;
+}
+
+/** What the lock service allows; times in milliseconds. */
+export interface ServeBounds {
+  /** False: a taken lock refuses instead of queueing. */
+  readonly queueing: boolean;
+  /** Without a heartbeat for this long a session is lost. The other times of sessions follow from it. */
+  readonly ttlMs: number;
+  /** A holder that brings nothing on for this long gives way. */
+  readonly stallMs: number;
+  /** After a client without a session closed its last connection. */
+  readonly nodeGraceMs: number;
+  /** Longest lock without a session, unless its node asks about it. */
+  readonly leaseMs: number;
+}
+
+/** @throws LayerpullError `usage` */
+export function readServeConfig(flags: GivenFlags, machine: Machine): ServeConfig {
+  const given = setting('addr', flags, machine) ?? { text: '127.0.0.1:8080', from: '--addr' };
+  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]\s/]*)):(\d{1,5})$/.exec(given.text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535) {
+    throw usage(given, 'is not HOST:PORT', 'such as 127.0.0.1:8080, [::1]:8080, or :8080 for all interfaces');
+  }
+  return {
+    version: machine.version,
+    host: match[1] ?? (match[2] || '::'),
+    port,
+    data: readData(flags, machine),
+    bounds: {
+      queueing: !readSwitch('no-queue', flags, machine) && !forbidsQueue(machine),
+      ttlMs: readDuration('session-ttl', flags, machine, 15_000),
+      stallMs: readDuration('stall-timeout', flags, machine, 20_000),
+      nodeGraceMs: readDuration('sessionless-grace', flags, machine, 30_000),
+      leaseMs: readDuration('sessionless-lease', flags, machine, 600_000),
+    },
+  };
+}
+
+/** The older name says it the other way round. */
+function forbidsQueue({ env }: Machine): boolean {
+  return (
+    env['LAYERPULL_NO_QUEUE'] === undefined && env['ALLOW_MULTI_NODE_DOWNLOAD']?.toLowerCase() === 'false'
+  );
+}
+
+/** Default: `$XDG_DATA_HOME/layerpull/locks`, and `/var/lib/layerpull/locks` for root. */
+function readData(flags: GivenFlags, machine: Machine): string | undefined {
+  if (readSwitch('ephemeral', flags, machine)) {
+    if (flags['data'] === undefined) return undefined;
+    throw new LayerpullError('usage', '--data and --ephemeral exclude each other', {
+      hint: 'leave one of them out',
+    });
+  }
+  return readDirectory('data', 'locks', flags, machine);
+}
