@@ -9,7 +9,7 @@ import {
   createDurableLocks,
   type DurableLocksOptions,
 } from '../../../../src/lock/backends/durable/durable-locks.ts';
-import { layer } from '../../../conformance/locks/layers.ts';
+import { layer, otherLayer } from '../../../conformance/locks/layers.ts';
 import { onCleanup } from '../../../support/cleanup.ts';
 import { createFakeClock } from '../../../support/fake-clock.ts';
 import { tempDir } from '../../../support/temp.ts';
@@ -25,8 +25,9 @@ const pull = { type: 'pull' as const, resourceId: layer, nodeId: toNodeId('a') }
 
 async function tokenAt(directory: string, options?: Partial<DurableLocksOptions>): Promise<number> {
   const locks = await openAt(directory, options);
-  const reply = await locks.acquire(pull);
-  await locks.release({ ...pull, outcome: { success: false, error: 'x', class: 'node' } });
+  const other = { ...pull, resourceId: otherLayer };
+  const reply = await locks.acquire(other);
+  await locks.release({ ...other, outcome: { success: false, error: 'x', class: 'node' } });
   await locks.close();
   return reply.kind === 'granted' ? reply.token : 0;
 }
