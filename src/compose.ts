@@ -23,6 +23,7 @@ import { formatReference, parseReference } from './registry/reference.ts';
 import { openStore } from './store/oci-layout.ts';
 
 export type { ResourceView } from './lock/locks.ts';
+export type { NodeView } from './lock/nodes.ts';
 export type { PullEvent, PullResult } from './orchestrator/events.ts';
 
 const clock = systemClock;

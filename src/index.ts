@@ -17,6 +17,7 @@ export type { Slot, Slots } from './hooks/layer-slots.ts';
 export { createHttpLocks } from './lock/backends/http/http-locks.ts';
 export { createMemoryLocks } from './lock/backends/memory.ts';
 export type * from './lock/locks.ts';
+export type { NodeState, NodeView } from './lock/nodes.ts';
 export type { LockSession, LockSessionOptions } from './lock/session.ts';
 export { openLockSession } from './lock/session.ts';
 export type { LayerResult, LayerSource, OutcomeKind, PullEvent, PullResult } from './orchestrator/events.ts';

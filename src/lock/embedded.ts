@@ -26,6 +26,7 @@ export function createEmbeddedLocks(options: EmbeddedLocksOptions): Locks {
     decline: (request, signal) => bench.call((locks) => locks.decline(request, signal), signal),
     status: (request, signal) => bench.call((locks) => locks.status(request, signal), signal),
     list: (query, signal) => bench.call((locks) => locks.list(query, signal), signal),
+    nodes: (signal) => bench.call((locks) => locks.nodes(signal), signal),
     watch: (id, signal) => bench.stream((locks) => locks.watch(id, signal), signal),
     watchResource: (type, id, signal) =>
       bench.stream((locks) => locks.watchResource(type, id, signal), signal),

@@ -1,5 +1,6 @@
 import type { Digest } from '../core/digest.ts';
 import type { NodeId, RequestId, SessionId, StoreId, Token } from '../core/ids.ts';
+import type { NodeView } from './nodes.ts';
 
 /** What a lock is asked for. All types of one resource share one queue. */
 export type OperationType = 'pull' | 'update' | 'delete';
@@ -226,6 +227,8 @@ export interface Locks {
   watchResource(type: OperationType, resourceId: Digest, signal: AbortSignal): AsyncIterable<ResourceEvent>;
   status(request: ResourceRequest, signal?: AbortSignal): Promise<StatusReply>;
   list(query: ListQuery, signal?: AbortSignal): Promise<readonly ResourceView[]>;
+  /** Who is there, and who went lately. */
+  nodes(signal?: AbortSignal): Promise<readonly NodeView[]>;
   /** Stops timers and connections; idempotent. */
   close(): Promise<void>;
 }

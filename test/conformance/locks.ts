@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
 import { completionCases } from './locks/completion.ts';
+import { nodeCases } from './locks/nodes.ts';
 import { olderClientCases } from './locks/older-clients.ts';
 import { queueCases } from './locks/queue.ts';
 import { recoveryCases } from './locks/recovery.ts';
@@ -25,6 +26,7 @@ export function describeLocks(name: string, make: MakeLocks): void {
     describe('clients without a session', () => olderClientCases(start));
     describe('recovery after a restart', () => recoveryCases(start));
     describe('views', () => viewCases(start));
+    describe('nodes', () => nodeCases(start));
   });
 }
 

@@ -13,6 +13,7 @@ export function forwardingLocks(current: () => Locks): Locks {
     watchResource: (...args) => current().watchResource(...args),
     status: (...args) => current().status(...args),
     list: (...args) => current().list(...args),
+    nodes: (...args) => current().nodes(...args),
     close: () => current().close(),
   };
 }

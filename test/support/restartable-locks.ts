@@ -67,6 +67,7 @@ export function createRestartableLocks(clock: FakeClock): RestartableLocks {
     release: (request) => through('release', (locks) => locks.release(request)),
     decline: (request) => through('decline', (locks) => locks.decline(request)),
     status: (request) => through('status', (locks) => locks.status(request)),
+    nodes: () => through('nodes', (locks) => locks.nodes()),
     list: (query) => through('list', (locks) => locks.list(query)),
     watch: (id, signal) => stream((locks, any) => locks.watch(id, any), signal),
     watchResource: (type, id, signal) => stream((locks, any) => locks.watchResource(type, id, any), signal),

@@ -5,6 +5,7 @@ import type { Connections } from './connections.ts';
 import { answerUnknownRoutes, send, sendError, wireError } from './errors.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { addLockRoutes } from './routes-locks.ts';
+import { addNodeRoutes } from './routes-nodes.ts';
 import { addSessionRoutes } from './routes-sessions.ts';
 import type { StreamDeps } from './routes-streams.ts';
 import { addStreamRoutes } from './routes-streams.ts';
@@ -30,6 +31,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
   addHealthRoutes(app, deps.streams);
   addLockRoutes(app, deps.locks);
   addSessionRoutes(app, deps.locks);
+  addNodeRoutes(app, deps.locks);
   addStreamRoutes(app, deps);
   return app;
 }

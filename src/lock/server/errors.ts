@@ -13,6 +13,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   lock_refused: 403,
   content_refused: 403,
   lock_unreachable: 503,
+  data_failed: 503,
 };
 
 /** Any thrown value as an answer. What nobody foresaw is a 500 that keeps its details to the log. */
@@ -55,7 +56,7 @@ export function sendError(log: Log, request: FastifyRequest, reply: FastifyReply
 /** What is answered under which path: with another method 405, everywhere else 404. */
 const methods: readonly (readonly [RegExp, string])[] = [
   [/^\/(lock|unlock|sessions)$/, 'POST'],
-  [/^\/(lock\/status|lock\/subscribe|locks|healthz|readyz)$/, 'GET'],
+  [/^\/(lock\/status|lock\/subscribe|locks|nodes|healthz|readyz)$/, 'GET'],
   [/^\/sessions\/[^/]+$/, 'PUT, DELETE'],
 ];
 

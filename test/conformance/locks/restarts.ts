@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { toRequestId } from '../../../src/core/ids.ts';
+import { toNodeId, toRequestId } from '../../../src/core/ids.ts';
 import { layer, otherLayer } from './layers.ts';
 import type { Start, World } from './support.ts';
 
@@ -139,6 +139,14 @@ export function restartCases(start: Start): void {
     await restart(world);
     await expect(a.renew([])).rejects.toMatchObject({ code: 'session_unknown' });
     await b.take();
+  });
+
+  it('still knows the nodes of its sessions', async () => {
+    const world = await start();
+    const said = { nodeId: toNodeId('a'), zone: 'rack-7', url: 'http://10.0.0.1:5001' };
+    const { sessionId } = await world.locks.openSession(said);
+    await restart(world);
+    expect(await world.locks.nodes()).toMatchObject([{ ...said, sessionId, state: 'online' }]);
   });
 
   it('survives several restarts in a row', async () => {

@@ -24,6 +24,7 @@ import type { Command, CommandOf, Replies, UnknownSession } from '../../machine/
 import type { MachineEvent, ResourceNews } from '../../machine/events.ts';
 import type { MachineState } from '../../machine/state.ts';
 import { step } from '../../machine/step.ts';
+import { NodeRegistry } from '../../node-registry.ts';
 import { currentNews, listResources, placesAt } from '../../read-model.ts';
 import { createChannel } from './channel.ts';
 import type { Journal } from './journal.ts';
@@ -69,6 +70,7 @@ class Engine implements LockService {
   readonly #journal: Journal;
   readonly #observe: Observe | undefined;
   readonly #watchers = new Watchers();
+  readonly #nodes = new NodeRegistry();
   /** Queues whose changes were not told yet. */
   readonly #moved = new Map<string, { readonly domain: string; readonly resourceId: Digest }>();
   readonly #timers: readonly (() => void)[];
@@ -80,6 +82,8 @@ class Engine implements LockService {
     this.#state = state;
     this.#journal = journal;
     this.#observe = observe;
+    for (const { id, opened, heartbeatMs } of state.sessions.values())
+      this.#nodes.opened(id, opened, heartbeatMs);
     this.#timers = [
       clock.every(tickMs, () => this.#tick()),
       clock.every(movesMs, () => this.#tellMoves()),
@@ -99,9 +103,9 @@ class Engine implements LockService {
     signal?.throwIfAborted();
     const isReturning = request.sessionId !== undefined;
     const sessionId = request.sessionId ?? toSessionId(randomUUID());
-    return await this.#kept(
-      this.#step({ kind: 'open-session', request: { ...request, sessionId }, isReturning }),
-    );
+    const info = this.#step({ kind: 'open-session', request: { ...request, sessionId }, isReturning });
+    this.#nodes.opened(sessionId, request, this.#clock.now());
+    return await this.#kept(info);
   }
 
   async closeSession(sessionId: SessionId, signal?: AbortSignal) {
@@ -111,7 +115,9 @@ class Engine implements LockService {
 
   async renew(sessionId: SessionId, heartbeat: Heartbeat, signal?: AbortSignal) {
     signal?.throwIfAborted();
-    return await this.#kept(known(this.#step({ kind: 'renew', sessionId, heartbeat })).snapshot);
+    const { snapshot } = known(this.#step({ kind: 'renew', sessionId, heartbeat }));
+    this.#nodes.heard(sessionId, heartbeat.draining, this.#clock.now());
+    return await this.#kept(snapshot);
   }
 
   async acquire(request: AcquireRequest, signal = new AbortController().signal): Promise<AcquireReply> {
@@ -144,6 +150,11 @@ class Engine implements LockService {
   async list(query: ListQuery, signal?: AbortSignal) {
     signal?.throwIfAborted();
     return listResources(this.#state, query, this.#clock.now());
+  }
+
+  async nodes(signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    return this.#nodes.list(this.#clock.now());
   }
 
   async *watch(sessionId: SessionId, signal: AbortSignal): AsyncGenerator<SessionEvent, void, undefined> {
@@ -219,6 +230,7 @@ class Engine implements LockService {
         this.#watchers.tellSession(event.sessionId, event.event);
         break;
       case 'session-ended':
+        this.#nodes.ended(event.sessionId);
         this.#watchers.endSession(event.sessionId);
         break;
       case 'resource':

@@ -5,6 +5,7 @@ import type { ShortRequest } from '../../../http/short.ts';
 import { createShortClient } from '../../../http/short.ts';
 import type { AcquireReply, AcquireRequest, Locks, ReleaseReply } from '../../locks.ts';
 import { snapshotSchema } from '../../protocol/events.ts';
+import { nodesReplySchema } from '../../protocol/nodes.ts';
 import { parse } from '../../protocol/parse.ts';
 import {
   acquireReplySchema,
@@ -89,7 +90,7 @@ export function createHttpLocks(options: HttpLocksOptions): Locks {
 function sessionCalls(
   caller: Caller,
   heartbeatMs: number,
-): Pick<Locks, 'openSession' | 'closeSession' | 'renew'> {
+): Pick<Locks, 'openSession' | 'closeSession' | 'renew' | 'nodes'> {
   const pathOf = (sessionId: string) => `/sessions/${encodeURIComponent(sessionId)}`;
   return {
     openSession: (request, signal) =>
@@ -97,6 +98,8 @@ function sessionCalls(
         { method: 'POST', path: '/sessions', body: openSessionToWire(request), signal },
         sessionSchema,
       ),
+    nodes: (signal) =>
+      caller.ask({ method: 'GET', path: '/nodes', maxReplyBytes: maxListBytes, signal }, nodesReplySchema),
     async closeSession(sessionId, signal) {
       const request: ShortRequest = { method: 'DELETE', path: pathOf(sessionId), signal };
       const reply = await caller.send(request);
