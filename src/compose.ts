@@ -15,6 +15,7 @@ import {
   findCoordinator,
 } from './lock/embedded-election.ts';
 import type { Locks } from './lock/locks.ts';
+import type { Metrics } from './lock/server/metrics.ts';
 import { openLockSession } from './lock/session.ts';
 import type { PullEvent, PullResult } from './orchestrator/events.ts';
 import { pullImage } from './orchestrator/pull.ts';
@@ -85,13 +86,16 @@ export async function composeServe(
   { log }: { readonly log: Log },
 ): Promise<RunningServer> {
   const { createLockServer } = await import('./lock/server/server.ts');
+  const { createMetrics } = await import('./lock/server/metrics.ts');
+  const metrics = createMetrics(config.version);
   const closers = new Closers();
   const failure = deferred<never>();
   failure.promise.catch(() => {});
   try {
-    const locks = closers.add(await openLocks(config, log, failure.reject));
+    const locks = closers.add(await openLocks(config, { log, metrics, onFailure: failure.reject }));
+    metrics.countWith(() => locks.counts());
     const server = closers.add(
-      createLockServer({ locks, log, clock, onNodeGone: (nodeId) => locks.nodeGone(nodeId) }),
+      createLockServer({ locks, log, clock, metrics, onNodeGone: (nodeId) => locks.nodeGone(nodeId) }),
     );
     const { url } = await server.listen({ host: config.host, port: config.port });
     return { url, failed: failure.promise, close: () => closers.close() };
@@ -101,15 +105,20 @@ export async function composeServe(
   }
 }
 
+interface ServiceParts {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly onFailure: (error: unknown) => void;
+}
+
 async function openLocks(
   { data, bounds }: ServeConfig,
-  log: Log,
-  onFailure: (error: unknown) => void,
+  { log, metrics, onFailure }: ServiceParts,
 ): Promise<LockService> {
-  const options = { clock, log, ...machineBounds(bounds) };
+  const options = { clock, log, observe: metrics.observe, ...machineBounds(bounds) };
   if (data !== undefined) {
     const { createDurableLocks } = await import('./lock/backends/durable/durable-locks.ts');
-    return await createDurableLocks({ ...options, directory: data, onFailure });
+    return await createDurableLocks({ ...options, directory: data, onFailure, onCommit: metrics.committed });
   }
   const { createMemoryLocks } = await import('./lock/backends/memory.ts');
   // Wall time, so that tokens go on upwards after a restart that left nothing behind.

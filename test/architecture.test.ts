@@ -97,6 +97,8 @@ const homes: readonly { readonly packages: RegExp; readonly files: RegExp }[] = 
   { packages: /^ora$/, files: /^ui\/progress\.ts$/ },
   { packages: /^p-limit$/, files: /^orchestrator\// },
   { packages: /^fastify$/, files: /^lock\/server\// },
+  { packages: /^prom-client$/, files: /^lock\/server\/metrics\.ts$/ },
+  { packages: /^lmdb$/, files: /^lock\/backends\/durable\/disk\.ts$/ },
   { packages: /^@oclif\/core/, files: /^(command\.ts|cli\.ts|commands\/|hooks\/(init|finally)\/)/ },
   { packages: /^(node:)?timers(\/promises)?$/, files: /^core\/clock\.ts$/ },
 ];

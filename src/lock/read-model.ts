@@ -29,6 +29,24 @@ function isKnown({ holder, queue, endings, lastFailure }: Lock): boolean {
   return holder !== undefined || queue.size > 0 || endings.size > 0 || lastFailure !== undefined;
 }
 
+/** How things stand in numbers. */
+export interface LockCounts {
+  readonly sessions: number;
+  readonly held: number;
+  readonly waiting: number;
+  readonly longestQueue: number;
+}
+
+export function countLocks({ sessions, active }: MachineState): LockCounts {
+  let [held, waiting, longestQueue] = [0, 0, 0];
+  for (const { holder, queue } of active) {
+    held += holder ? 1 : 0;
+    waiting += queue.size;
+    longestQueue = Math.max(longestQueue, queue.size);
+  }
+  return { sessions: sessions.size, held, waiting, longestQueue };
+}
+
 /** The sessions that wait for a resource, with their places. */
 export function placesAt(
   state: MachineState,

@@ -3,8 +3,10 @@ import Fastify from 'fastify';
 import { acceptAnyJson, maxBodyBytes } from './body.ts';
 import type { Connections } from './connections.ts';
 import { answerUnknownRoutes, send, sendError, wireError } from './errors.ts';
+import type { Metrics } from './metrics.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { addLockRoutes } from './routes-locks.ts';
+import { addMetricsRoute } from './routes-metrics.ts';
 import { addNodeRoutes } from './routes-nodes.ts';
 import { addSessionRoutes } from './routes-sessions.ts';
 import type { StreamDeps } from './routes-streams.ts';
@@ -13,6 +15,7 @@ import { compileSchema } from './validate.ts';
 
 export interface AppDeps extends StreamDeps {
   readonly connections: Connections;
+  readonly metrics: Metrics | undefined;
 }
 
 export function createApp(deps: AppDeps): FastifyInstance {
@@ -32,6 +35,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
   addLockRoutes(app, deps.locks);
   addSessionRoutes(app, deps.locks);
   addNodeRoutes(app, deps.locks);
+  addMetricsRoute(app, deps.metrics);
   addStreamRoutes(app, deps);
   return app;
 }

@@ -9,6 +9,7 @@ import type { Connections } from './connections.ts';
 import { createConnections } from './connections.ts';
 import type { ListenOptions } from './listen.ts';
 import { listen } from './listen.ts';
+import type { Metrics } from './metrics.ts';
 import { createOpenStreams } from './open-streams.ts';
 
 export interface LockServerOptions {
@@ -17,6 +18,8 @@ export interface LockServerOptions {
   readonly clock: Clock;
   /** Default: nothing is logged. */
   readonly log?: Log;
+  /** Shown under `/metrics`. */
+  readonly metrics?: Metrics;
   /** A client without a session closed the last connection of its node. */
   readonly onNodeGone?: (nodeId: NodeId) => void;
 }
@@ -33,10 +36,10 @@ export interface LockServer {
 const graceMs = 1_500;
 const cutMs = 300;
 
-export function createLockServer({ locks, clock, log = silentLog }: LockServerOptions): LockServer {
+export function createLockServer({ locks, clock, log = silentLog, metrics }: LockServerOptions): LockServer {
   const streams = createOpenStreams();
   const connections = createConnections();
-  const app = createApp({ locks, clock, log, streams, connections });
+  const app = createApp({ locks, clock, log, streams, connections, metrics });
   let closed: Promise<void> | undefined;
   return {
     listen: async (options) => ({ url: await listen(app, options) }),

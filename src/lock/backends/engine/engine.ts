@@ -25,7 +25,7 @@ import type { MachineEvent, ResourceNews } from '../../machine/events.ts';
 import type { MachineState } from '../../machine/state.ts';
 import { step } from '../../machine/step.ts';
 import { NodeRegistry } from '../../node-registry.ts';
-import { currentNews, listResources, placesAt } from '../../read-model.ts';
+import { countLocks, currentNews, type LockCounts, listResources, placesAt } from '../../read-model.ts';
 import { createChannel } from './channel.ts';
 import type { Journal } from './journal.ts';
 import { type LogEvent, logEvent } from './log.ts';
@@ -35,6 +35,8 @@ import { Watchers } from './watchers.ts';
 export interface LockService extends Locks {
   /** Sessions that are open. */
   sessionCount(): number;
+  /** How things stand in numbers. */
+  counts(): LockCounts;
   /** A client without a session closed the last connection of its node: a grace begins. */
   nodeGone(nodeId: NodeId): void;
 }
@@ -93,6 +95,10 @@ class Engine implements LockService {
 
   sessionCount(): number {
     return this.#state.sessions.size;
+  }
+
+  counts(): LockCounts {
+    return countLocks(this.#state);
   }
 
   nodeGone(nodeId: NodeId): void {
