@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { RecordKey } from '../../src/lock/backends/durable/records.ts';
 import { restoreState, type Stored } from '../../src/lock/backends/durable/restore.ts';
 import { writesOf } from '../../src/lock/backends/durable/writes.ts';
-import { type Changes, createChanges, noteFarewell } from '../../src/lock/machine/changes.ts';
+import type { Change } from '../../src/lock/machine/changes.ts';
 import type { MachineState } from '../../src/lock/machine/state.ts';
 import { type Action, actions } from './machine/actions.ts';
 import { createPlayer } from './machine/player.ts';
@@ -12,7 +12,7 @@ import { createPlayer } from './machine/player.ts';
 class PaperDisk {
   readonly #records = new Map<string, string>();
 
-  write(state: MachineState, changes: Changes): void {
+  write(state: MachineState, changes: Iterable<Change>): void {
     for (const { key, value } of writesOf(state, changes)) {
       if (value === undefined) this.#records.delete(JSON.stringify(key));
       else this.#records.set(JSON.stringify(key), JSON.stringify(value));
@@ -37,12 +37,13 @@ function compareKeys(one: RecordKey, other: RecordKey): number {
 
 /** Everything as it stands, written at once. */
 function writeAll(state: MachineState): Stored[] {
-  const changes = createChanges();
-  for (const id of state.sessions.keys()) changes.sessions.add(id);
+  const changes: Change[] = [];
+  for (const id of state.sessions.keys()) changes.push({ kind: 'session', id });
   for (const lock of state.locks.values()) {
-    changes.locks.add(lock);
-    for (const waiter of lock.queue) changes.waiters.add(waiter);
-    for (const key of lock.farewells.keys()) noteFarewell(changes, lock, key);
+    changes.push({ kind: 'lock', lock });
+    for (const waiter of lock.queue) changes.push({ kind: 'waiter', waiter });
+    for (const token of lock.spent.keys()) changes.push({ kind: 'spent', lock, token });
+    for (const key of lock.farewells.keys()) changes.push({ kind: 'farewell', lock, key });
   }
   const disk = new PaperDisk();
   disk.write(state, changes);
@@ -55,11 +56,16 @@ function comparable(records: readonly Stored[]): unknown {
   return JSON.parse(text.replace(/"offset":\d+,"total":\d+/g, '"offset":0,"total":0'));
 }
 
+/** The lock that a record belongs to. */
+function lockOf(key: RecordKey): number | undefined {
+  if (key[0] === 'waiter' || key[0] === 'farewell') return key[1];
+  return key[0] === 'spent' ? key[2] : undefined;
+}
+
 /** Nor is a lock written that was only asked about. */
 function saysSomething({ key, value }: Stored, _: number, all: readonly Stored[]): boolean {
   if (key[0] !== 'lock' || typeof value !== 'object' || value === null) return true;
-  const isUsed = 'holder' in value || !JSON.stringify(value).includes('"spent":[]');
-  return isUsed || all.some((other) => other.key[0] !== 'lock' && other.key[1] === key[1]);
+  return 'holder' in value || all.some((other) => lockOf(other.key) === key[1]);
 }
 
 const queuesOf = (state: MachineState) =>

@@ -74,8 +74,16 @@ function claimOf(
   const { identity, nodeId, session } = caller;
   const { type, requestId, position = 0 } = request;
   return {
-    ...{ key: placeKey({ identity, type }), lock, identity, nodeId, sessionId: session?.id, type, requestId },
-    ...{ arrival: state.nextArrival, sinceMs: nowMs, seenMs: nowMs },
+    key: placeKey({ identity, type }),
+    lock,
+    identity,
+    nodeId,
+    sessionId: session?.id,
+    type,
+    requestId,
+    arrival: state.nextArrival,
+    sinceMs: nowMs,
+    seenMs: nowMs,
     formerPosition: state.isRecovering ? position : 0,
     rank: state.isRecovering && position > 0 ? position : Number.POSITIVE_INFINITY,
   };

@@ -1,7 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
 import type { SessionId, Token } from '../../core/ids.ts';
 import type { HolderView, OperationType, ResourceEvent, SessionEvent } from '../locks.ts';
-import type { Changes } from './changes.ts';
+import type { Change } from './changes.ts';
 import { type Claimant, defaultDomain, type Ending, type Lock } from './state.ts';
 
 interface LockPlace {
@@ -44,7 +44,7 @@ export interface Step {
   readonly events: MachineEvent[];
   /** Locks whose waiters have another position or another holder in front of them than before. */
   readonly moved: Set<Lock>;
-  readonly changes: Changes;
+  readonly changes: Change[];
 }
 
 /** Keeps a union a union. */

@@ -2,11 +2,10 @@ import { type Token, toToken } from '../../core/ids.ts';
 import type { AcquireReply, Source } from '../locks.ts';
 import { callListener, type Step, tellClaimant, tellEnding, tellLog, viewOf } from './events.ts';
 import { leavePlace, sayFarewell } from './places.ts';
+import { spend } from './spent.ts';
 import { type Claimant, type Hold, type Lock, type MachineState, refile, type Spent } from './state.ts';
 
 const fromRegistry: Source = { kind: 'registry' };
-/** Spent tokens kept per lock: enough for repeats that cross on the way. */
-const maxSpent = 16;
 
 /** A claim that becomes a hold: since when it waited, and whether its owner knows already. */
 export interface Claim extends Claimant {
@@ -30,12 +29,23 @@ export function install(
 ): Hold {
   const { identity, nodeId, sessionId, type, requestId } = claim;
   const { nowMs } = step;
+  // Written out: these objects are made with each grant, and spreads cost.
   const hold: Hold = {
-    ...{ identity, nodeId, sessionId, type, requestId, token, isClaimed },
-    ...{ sinceMs: nowMs, seenMs: nowMs, offset: 0, total: 0, progressedMs: nowMs },
+    identity,
+    nodeId,
+    sessionId,
+    type,
+    requestId,
+    token,
+    isClaimed,
+    sinceMs: nowMs,
+    seenMs: nowMs,
+    offset: 0,
+    total: 0,
+    progressedMs: nowMs,
   };
   lock.holder = hold;
-  step.changes.locks.add(lock);
+  step.changes.push({ kind: 'lock', lock });
   lock.lastToken = token;
   if (sessionId) state.sessions.get(sessionId)?.holds.add(lock);
   step.moved.add(lock);
@@ -46,7 +56,7 @@ export function install(
 
 /** The holder knows that it holds: from here on it answers for the lock. */
 export function claimHold(state: MachineState, lock: Lock, hold: Hold, { nowMs, changes }: Step): void {
-  if (!hold.isClaimed) changes.locks.add(lock);
+  if (!hold.isClaimed) changes.push({ kind: 'lock', lock });
   hold.isClaimed = true;
   hold.seenMs = nowMs;
   refile(state, lock, nowMs);
@@ -67,11 +77,11 @@ export function grantNext(state: MachineState, lock: Lock, step: Step): void {
 
 /** Takes the lock from its holder, remembering how the token was spent. */
 export function endHold(state: MachineState, lock: Lock, hold: Hold, end: Spent['end'], step: Step): void {
-  const { identity, type, token, sessionId } = hold;
+  const { sessionId } = hold;
   lock.holder = undefined;
-  step.changes.locks.add(lock);
+  step.changes.push({ kind: 'lock', lock });
   if (sessionId) state.sessions.get(sessionId)?.holds.delete(lock);
-  lock.spent = [...lock.spent, { identity, type, token, end, atMs: step.nowMs }].slice(-maxSpent);
+  spend(state, lock, hold, end, step);
   refile(state, lock, step.nowMs);
 }
 

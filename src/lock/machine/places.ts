@@ -1,4 +1,3 @@
-import { noteFarewell } from './changes.ts';
 import { callListener, type Step, tellClaimant, tellLog } from './events.ts';
 import {
   type Claimant,
@@ -17,9 +16,9 @@ export function takePlace(state: MachineState, waiter: Waiter, step: Step): void
   const { lock, sessionId } = waiter;
   lock.queue.add(waiter);
   state.nextArrival = waiter.arrival + 1;
-  step.changes.waiters.add(waiter);
+  step.changes.push({ kind: 'waiter', waiter });
   // A queue is behind a holder, whose grant was noted, except while the service recovers.
-  if (!lock.holder) step.changes.locks.add(lock);
+  if (!lock.holder) step.changes.push({ kind: 'lock', lock });
   if (sessionId) state.sessions.get(sessionId)?.places.add(waiter);
   else state.timedPlaces.add(waiter);
   const position = positionOf(waiter);
@@ -30,7 +29,7 @@ export function takePlace(state: MachineState, waiter: Waiter, step: Step): void
 export function leavePlace(state: MachineState, waiter: Waiter, step: Step): void {
   const { lock, sessionId } = waiter;
   lock.queue.remove(waiter);
-  step.changes.waiters.add(waiter);
+  step.changes.push({ kind: 'waiter', waiter });
   if (sessionId) state.sessions.get(sessionId)?.places.delete(waiter);
   else state.timedPlaces.delete(waiter);
   step.moved.add(lock);
@@ -42,13 +41,13 @@ export function sayFarewell(lock: Lock, who: Claimant, why: Farewell['why'], ste
   const key = placeKey(who);
   forgetFarewell(lock, key, step);
   farewells.set(key, { who, why });
-  noteFarewell(step.changes, lock, key);
+  step.changes.push({ kind: 'farewell', lock, key });
   const [oldest] = farewells.keys();
   if (farewells.size > maxFarewells && oldest !== undefined) forgetFarewell(lock, oldest, step);
 }
 
 export function forgetFarewell(lock: Lock, key: string, { changes }: Step): void {
-  if (lock.farewells.delete(key)) noteFarewell(changes, lock, key);
+  if (lock.farewells.delete(key)) changes.push({ kind: 'farewell', lock, key });
 }
 
 /** A client without a session was not heard of for too long. If it comes back, it gets a place at the end. */

@@ -80,12 +80,12 @@ function answerRepeat(
 /** With a token the grant of that token; without one the last grant of all, if it was the caller's. */
 function spentBy(
   { options }: MachineState,
-  { spent }: Lock,
+  { spent, lastSpent }: Lock,
   { identity }: Caller,
   { type, token }: DeclineRequest,
   { nowMs }: Step,
 ): Spent | undefined {
-  const one = token === undefined ? spent.at(-1) : spent.findLast((each) => each.token === token);
+  const one = token === undefined ? lastSpent : spent.get(token);
   const isMeant = one?.identity === identity && one.type === type;
   return isMeant && nowMs - one.atMs < options.repeatMs ? one : undefined;
 }

@@ -14,7 +14,7 @@ export function openSession(
   const { sessionId, nodeId, storeId } = request;
   const domain = storeId ?? defaultDomain;
   const known = state.sessions.get(sessionId);
-  step.changes.sessions.add(sessionId);
+  step.changes.push({ kind: 'session', id: sessionId });
   if (known?.domain === domain) {
     known.opened = request;
     hear(known, step);
@@ -38,7 +38,7 @@ export function hear(session: Session, { nowMs }: Step): void {
 /** A session that ends leaves all queues and fails all it held, so that nobody waits for it. */
 export function endSession(state: MachineState, session: Session, reason: string, step: Step): void {
   state.sessions.delete(session.id);
-  step.changes.sessions.add(session.id);
+  step.changes.push({ kind: 'session', id: session.id });
   freeAll(state, session, reason, step);
   step.events.push({ kind: 'session-ended', sessionId: session.id });
 }

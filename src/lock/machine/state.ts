@@ -102,7 +102,9 @@ export interface Lock {
   contentFailure: Ending | undefined;
   /** Until then requests are answered with the last failure of the content. */
   refusedUntilMs: number;
-  spent: Spent[];
+  /** By token, in the order in which they ended. */
+  readonly spent: Map<Token, Spent>;
+  lastSpent: Spent | undefined;
   /** By `placeKey`. */
   readonly farewells: Map<string, Farewell>;
   /** Highest token under which it was held; 0 when it was not held since the service started. */
@@ -196,7 +198,8 @@ export function lockFor(state: MachineState, domain: string, resourceId: Digest)
     lastFailure: undefined,
     contentFailure: undefined,
     refusedUntilMs: Number.NEGATIVE_INFINITY,
-    spent: [],
+    spent: new Map(),
+    lastSpent: undefined,
     farewells: new Map(),
     lastToken: toToken(0),
     listeners: 0,

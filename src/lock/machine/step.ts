@@ -1,6 +1,6 @@
 import type { SessionId } from '../../core/ids.ts';
 import { acquire } from './acquire.ts';
-import { type Changes, createChanges } from './changes.ts';
+import type { Change } from './changes.ts';
 import type { Command, CommandOf, Replies, UnknownSession } from './commands.ts';
 import type { MachineEvent, Step } from './events.ts';
 import { nodeGone } from './gone-nodes.ts';
@@ -16,7 +16,7 @@ export interface StepResult<Kind extends Command['kind']> {
   readonly state: MachineState;
   readonly reply: Replies[Kind];
   readonly events: readonly MachineEvent[];
-  readonly changes: Changes;
+  readonly changes: readonly Change[];
 }
 
 type Handlers = {
@@ -67,7 +67,7 @@ export function step<Kind extends Command['kind']>(
   nowMs: number,
 ): StepResult<Kind> {
   const events: MachineEvent[] = [];
-  const under: Step = { nowMs, events, moved: new Set(), changes: createChanges() };
+  const under: Step = { nowMs, events, moved: new Set(), changes: [] };
   const handle: Handlers[Kind] = handlers[command.kind as Kind];
   const reply = handle(state, command, under);
   for (const { resourceId, domain, queue } of under.moved) {

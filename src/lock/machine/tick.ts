@@ -3,6 +3,7 @@ import { freeGoneNodes } from './gone-nodes.ts';
 import { grantNext, passOn, reclaim } from './grant.ts';
 import { forgetFarewell, lapse } from './places.ts';
 import { endSession } from './sessions.ts';
+import { forgetSpent } from './spent.ts';
 import { type Lock, type MachineState, refile, retentionMs, type Session, type Waiter } from './state.ts';
 
 /** What time alone changes. Call it a few times a second, and regularly: a gap is taken for a pause of one's own. */
@@ -102,6 +103,7 @@ function forgetOld(state: MachineState, step: Step): void {
 
 function forgetLock(state: MachineState, lock: Lock, step: Step): void {
   state.locks.delete(lock.key);
-  step.changes.locks.add(lock);
+  step.changes.push({ kind: 'lock', lock });
+  for (const token of [...lock.spent.keys()]) forgetSpent(lock, token, step);
   for (const key of [...lock.farewells.keys()]) forgetFarewell(lock, key, step);
 }

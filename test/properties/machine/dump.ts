@@ -21,11 +21,12 @@ export function dump(state: MachineState): unknown {
   };
 }
 
-function dumpLock({ queue, endings, farewells, ...lock }: Lock): unknown {
+function dumpLock({ queue, endings, farewells, spent, ...lock }: Lock): unknown {
   return {
     ...lock,
     queue: [...queue].map(dumpWaiter),
     endings: [...endings],
+    spent: [...spent.values()],
     farewells: [...farewells].map(([key, { why }]) => [key, why]),
   };
 }

@@ -1,7 +1,7 @@
 import { type Digest, digestOf } from '../../../src/core/digest.ts';
 import { type SessionId, toNodeId, toSessionId, toStoreId, toToken } from '../../../src/core/ids.ts';
 import type { Outcome, ResourceRequest } from '../../../src/lock/locks.ts';
-import type { Changes } from '../../../src/lock/machine/changes.ts';
+import type { Change } from '../../../src/lock/machine/changes.ts';
 import type { Command, CommandOf } from '../../../src/lock/machine/commands.ts';
 import type { MachineEvent } from '../../../src/lock/machine/events.ts';
 import { machineOptions } from '../../../src/lock/machine/options.ts';
@@ -28,7 +28,7 @@ export interface Player {
   readonly events: MachineEvent[];
   readonly replies: unknown[];
   /** What each step changed, in order. */
-  readonly changes: Changes[];
+  readonly changes: (readonly Change[])[];
   now(): number;
   act(action: Action): Played;
   close(sessionId: SessionId): Played;
@@ -48,7 +48,7 @@ export function createPlayer(recoveryMs: number): Player {
   const state = createState(machineOptions({ recoveryMs }), nowMs);
   const events: MachineEvent[] = [];
   const replies: unknown[] = [];
-  const changes: Changes[] = [];
+  const changes: (readonly Change[])[] = [];
 
   const run = <Kind extends Command['kind']>(command: CommandOf<Kind>): Played => {
     const result = step(state, command, nowMs);

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../core/clock.ts';
 import { type Token, toToken } from '../../../core/ids.ts';
 import { type Log, silentLog } from '../../../core/log.ts';
-import type { Changes } from '../../machine/changes.ts';
+import type { Change } from '../../machine/changes.ts';
 import { type MachineOptions, machineOptions } from '../../machine/options.ts';
 import { createState, type MachineState } from '../../machine/state.ts';
 import { createEngine, type LockService, type Observe } from '../engine/engine.ts';
@@ -87,7 +87,7 @@ interface CommitParts {
   readonly onPoint: DurableLocksOptions['onPoint'];
 }
 
-async function commit(parts: CommitParts, changes: Changes): Promise<void> {
+async function commit(parts: CommitParts, changes: readonly Change[]): Promise<void> {
   const { disk, state, tokens, clock, onCommit, onPoint } = parts;
   await onPoint?.('before-append');
   const startedMs = clock.now();

@@ -1,17 +1,17 @@
 import { type Deferred, deferred } from '../../../core/abort.ts';
-import { type Changes, createChanges, isEmpty, mergeChanges } from '../../machine/changes.ts';
+import type { Change } from '../../machine/changes.ts';
 import type { Journal } from '../engine/journal.ts';
 
 /** Everything that came while the batch before it was being written. */
 interface Batch {
-  readonly changes: Changes;
+  readonly changes: Change[];
   readonly tell: (() => void)[];
   readonly kept: Deferred<void>;
 }
 
 export interface GroupJournalOptions {
   /** Settles once these changes are on disk, all or none of them. */
-  readonly commit: (changes: Changes) => Promise<void>;
+  readonly commit: (changes: readonly Change[]) => Promise<void>;
   /** A commit failed: what is in memory and what is on disk have parted, so nothing is kept from here on. */
   readonly onFailure: (error: unknown) => void;
   /** Runs once, after the last commit. */
@@ -33,15 +33,15 @@ export class GroupJournal implements Journal {
     this.#options = options;
   }
 
-  add(changes: Changes, tell: () => void): void {
+  add(changes: readonly Change[], tell: () => void): void {
     if (this.#failure || this.#closed) return;
     const isIdle = !this.#gathering && !this.#writing;
-    if (isIdle && isEmpty(changes)) {
+    if (isIdle && changes.length === 0) {
       tell();
       return;
     }
     this.#gathering ??= createBatch();
-    mergeChanges(this.#gathering.changes, changes);
+    for (const change of changes) this.#gathering.changes.push(change);
     this.#gathering.tell.push(tell);
     // What else comes in the same turn of the event loop goes along.
     if (isIdle) this.#loop = Promise.resolve().then(() => this.#writeAll());
@@ -62,7 +62,7 @@ export class GroupJournal implements Journal {
       this.#gathering = undefined;
       this.#writing = batch;
       try {
-        if (!isEmpty(batch.changes)) await this.#options.commit(batch.changes);
+        if (batch.changes.length > 0) await this.#options.commit(batch.changes);
       } catch (error) {
         this.#fail(batch, error);
         return;
@@ -87,5 +87,5 @@ function createBatch(): Batch {
   const kept = deferred<void>();
   // Not every batch has a caller that waits for it.
   kept.promise.catch(() => {});
-  return { changes: createChanges(), tell: [], kept };
+  return { changes: [], tell: [], kept };
 }

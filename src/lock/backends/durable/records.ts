@@ -11,6 +11,7 @@ import { toNodeId, toRequestId, toSessionId, toStoreId, toToken } from '../../..
  * | `["session", id]` | an open session: what it said of its node |
  * | `["lock", number]` | one resource in one domain: its holder, and what is remembered of earlier ones |
  * | `["waiter", number of the lock, arrival]` | one place; places of a lock are in order of arrival |
+ * | `["spent", token, number of the lock]` | how a hold ended, for releases that come twice; by token, so that they are written side by side |
  * | `["farewell", number of the lock, who]` | why somebody's place is gone, until they ask again |
  *
  * Times are milliseconds of the service's own time, which goes on where it stopped (`stored-time.ts`).
@@ -20,6 +21,7 @@ export type RecordKey =
   | readonly ['session', string]
   | readonly ['lock', number]
   | readonly ['waiter', number, number]
+  | readonly ['spent', number, number]
   | readonly ['farewell', number, string];
 
 /** Everything that is written is of this format; a newer one is not read. */
@@ -64,10 +66,9 @@ const hold = v.object({
   total: whole,
 });
 
-const spent = v.object({
+export const spentSchema = v.object({
   identity: text,
   type,
-  token,
   end: v.picklist(['success', 'failure', 'declined', 'lost']),
   atMs: time,
 });
@@ -82,7 +83,6 @@ export const lockSchema = v.object({
   contentFailure: v.exactOptional(ending),
   /** Absent: requests are not refused. */
   refusedUntilMs: v.exactOptional(time),
-  spent: v.array(spent),
   lastToken: token,
 });
 
@@ -106,4 +106,5 @@ export type MetaRecord = v.InferInput<typeof metaSchema>;
 export type SessionRecord = v.InferInput<typeof sessionSchema>;
 export type LockRecord = v.InferInput<typeof lockSchema>;
 export type WaiterRecord = v.InferInput<typeof waiterSchema>;
+export type SpentRecord = v.InferInput<typeof spentSchema>;
 export type FarewellRecord = v.InferInput<typeof farewellSchema>;

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { LayerpullError } from '../../../core/errors.ts';
-import { toSessionId } from '../../../core/ids.ts';
+import { toSessionId, toToken } from '../../../core/ids.ts';
 import type { MachineOptions } from '../../machine/options.ts';
 import {
   type Claimant,
@@ -13,7 +13,14 @@ import {
   refile,
   type Waiter,
 } from '../../machine/state.ts';
-import { farewellSchema, lockSchema, type RecordKey, sessionSchema, waiterSchema } from './records.ts';
+import {
+  farewellSchema,
+  lockSchema,
+  type RecordKey,
+  sessionSchema,
+  spentSchema,
+  waiterSchema,
+} from './records.ts';
 
 export interface Stored {
   readonly key: RecordKey;
@@ -43,8 +50,9 @@ export function restoreState(
     else later.push(record);
   }
   for (const { key, value } of later) {
-    if (key[0] === 'farewell') restoreFarewell(lockOf(locks, key), key[2], value);
-    if (key[0] === 'waiter') restoreWaiter(state, lockOf(locks, key), key[2], value, nowMs);
+    if (key[0] === 'farewell') restoreFarewell(lockOf(locks, key[1], key), key[2], value);
+    if (key[0] === 'spent') restoreSpent(lockOf(locks, key[2], key), key[1], value);
+    if (key[0] === 'waiter') restoreWaiter(state, lockOf(locks, key[1], key), key[2], value, nowMs);
   }
   for (const lock of [...locks.values()].sort((one, other) => lastUse(one) - lastUse(other))) {
     lock.queue.sort(byRank);
@@ -73,7 +81,6 @@ function restoreLock(state: MachineState, { key, value }: Stored, id: number): L
   lock.lastFailure = record.lastFailure;
   lock.contentFailure = record.contentFailure;
   lock.refusedUntilMs = record.refusedUntilMs ?? Number.NEGATIVE_INFINITY;
-  lock.spent = record.spent;
   lock.lastToken = record.lastToken;
   if (record.holder) {
     const { sinceMs } = record.holder;
@@ -107,6 +114,14 @@ function restoreFarewell(lock: Lock, key: string, value: unknown): void {
   lock.farewells.set(key, { who: claimantOf(who), why });
 }
 
+/** Records come by token, which is nearly always the order in which they ended. */
+function restoreSpent(lock: Lock, number: number, value: unknown): void {
+  const token = toToken(number);
+  const one = { ...read(spentSchema, ['spent', number, lock.id], value), token };
+  lock.spent.set(token, one);
+  if (one.atMs >= (lock.lastSpent?.atMs ?? 0)) lock.lastSpent = one;
+}
+
 function joinHolder(state: MachineState, lock: Lock, nowMs: number): void {
   const { holder } = lock;
   if (!holder) return;
@@ -128,12 +143,12 @@ function byRank(one: Waiter, other: Waiter): number {
 
 /** When a lock that only remembers was last of use. */
 function lastUse({ spent, endings }: Lock): number {
-  const times = [...spent, ...endings.values()].map(({ atMs }) => atMs);
+  const times = [...spent.values(), ...endings.values()].map(({ atMs }) => atMs);
   return Math.max(0, ...times);
 }
 
-function lockOf(locks: ReadonlyMap<number, Lock>, key: RecordKey): Lock {
-  const lock = locks.get(Number(key[1]));
+function lockOf(locks: ReadonlyMap<number, Lock>, id: number, key: RecordKey): Lock {
+  const lock = locks.get(id);
   if (!lock) throw unusable(key, 'belongs to no lock');
   return lock;
 }

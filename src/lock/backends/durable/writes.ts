@@ -1,6 +1,7 @@
-import type { Changes } from '../../machine/changes.ts';
+import type { Token } from '../../../core/ids.ts';
+import type { Change } from '../../machine/changes.ts';
 import type { Claimant, Farewell, Hold, Lock, MachineState, Waiter } from '../../machine/state.ts';
-import type { FarewellRecord, LockRecord, RecordKey, WaiterRecord } from './records.ts';
+import type { FarewellRecord, LockRecord, RecordKey, SpentRecord, WaiterRecord } from './records.ts';
 
 /** One record to write, or without a value to erase. */
 export interface Write {
@@ -9,29 +10,48 @@ export interface Write {
 }
 
 /** The records of what changed, as it stands now: what is gone is erased. */
-export function* writesOf(state: MachineState, changes: Changes): Generator<Write, void, undefined> {
-  for (const id of changes.sessions) {
-    yield { key: ['session', id], value: state.sessions.get(id)?.opened };
-  }
-  for (const lock of changes.locks) {
-    const isThere = state.locks.get(lock.key) === lock;
-    yield { key: ['lock', lock.id], value: isThere ? lockRecord(lock) : undefined };
-  }
-  for (const waiter of changes.waiters) {
-    const { lock, key, arrival } = waiter;
-    const isThere = lock.queue.get(key) === waiter;
-    yield { key: ['waiter', lock.id, arrival], value: isThere ? waiterRecord(waiter) : undefined };
-  }
-  for (const [lock, keys] of changes.farewells) {
-    for (const key of keys) yield { key: ['farewell', lock.id, key], value: farewellOf(lock, key) };
+export function* writesOf(state: MachineState, changes: Iterable<Change>): Generator<Write, void, undefined> {
+  const seen = new Set<Lock | Waiter>();
+  for (const change of changes) {
+    const subject =
+      change.kind === 'lock' ? change.lock : change.kind === 'waiter' ? change.waiter : undefined;
+    if (subject && seen.has(subject)) continue;
+    if (subject) seen.add(subject);
+    yield writeOf(state, change);
   }
 }
 
+function writeOf(state: MachineState, change: Change): Write {
+  switch (change.kind) {
+    case 'session':
+      return { key: ['session', change.id], value: state.sessions.get(change.id)?.opened };
+    case 'lock': {
+      const { lock } = change;
+      const isThere = state.locks.get(lock.key) === lock;
+      return { key: ['lock', lock.id], value: isThere ? lockRecord(lock) : undefined };
+    }
+    case 'waiter': {
+      const { waiter } = change;
+      const isThere = waiter.lock.queue.get(waiter.key) === waiter;
+      const value = isThere ? waiterRecord(waiter) : undefined;
+      return { key: ['waiter', waiter.lock.id, waiter.arrival], value };
+    }
+    case 'farewell':
+      return { key: ['farewell', change.lock.id, change.key], value: farewellOf(change.lock, change.key) };
+    case 'spent':
+      return { key: ['spent', change.token, change.lock.id], value: spentOf(change.lock, change.token) };
+  }
+}
+
+function spentOf({ spent }: Lock, token: Token): SpentRecord | undefined {
+  const one = spent.get(token);
+  return one && { identity: one.identity, type: one.type, end: one.end, atMs: one.atMs };
+}
+
 function lockRecord(lock: Lock): LockRecord {
-  const { domain, resourceId, holder, endings, pullDone, lastFailure, contentFailure, spent, lastToken } =
-    lock;
+  const { domain, resourceId, holder, endings, pullDone, lastFailure, contentFailure, lastToken } = lock;
   return {
-    ...{ domain, resourceId, endings: [...endings], spent, lastToken },
+    ...{ domain, resourceId, endings: [...endings], lastToken },
     ...(holder && { holder: holdRecord(holder) }),
     ...(pullDone && { pullDone }),
     ...(lastFailure && { lastFailure }),

@@ -19,7 +19,6 @@ import type {
   ResourceRequest,
   SessionEvent,
 } from '../../locks.ts';
-import { createChanges } from '../../machine/changes.ts';
 import type { Command, CommandOf, Replies, UnknownSession } from '../../machine/commands.ts';
 import type { MachineEvent, ResourceNews } from '../../machine/events.ts';
 import type { MachineState } from '../../machine/state.ts';
@@ -126,13 +125,13 @@ class Engine implements LockService {
     return await this.#kept(snapshot);
   }
 
-  async acquire(request: AcquireRequest, signal = new AbortController().signal): Promise<AcquireReply> {
+  async acquire(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireReply> {
     for (;;) {
-      signal.throwIfAborted();
+      signal?.throwIfAborted();
       const reply = known(this.#step({ kind: 'acquire', request }));
       if (reply.kind !== 'recovering') return await this.#kept(reply);
       // All wait for the same moment, so they go on in the order in which they came.
-      await abortable(this.#recovery.promise, signal);
+      await (signal ? abortable(this.#recovery.promise, signal) : this.#recovery.promise);
     }
   }
 
@@ -227,7 +226,7 @@ class Engine implements LockService {
 
   /** Runs after all that was told until now, and before all that is told from now on. */
   #inOrder(action: () => void): void {
-    this.#journal.add(createChanges(), action);
+    this.#journal.add([], action);
   }
 
   #tell(event: MachineEvent): void {

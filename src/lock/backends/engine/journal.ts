@@ -1,9 +1,9 @@
-import type { Changes } from '../../machine/changes.ts';
+import type { Change } from '../../machine/changes.ts';
 
 /** Where an engine keeps what must outlive it. Nothing that happened is told before it is kept. */
 export interface Journal {
   /** Takes the changes of one step; `tell` runs once they and all before them are kept, in order of arrival. */
-  add(changes: Changes, tell: () => void): void;
+  add(changes: readonly Change[], tell: () => void): void;
   /** Settles once all that was added until now is kept; undefined when it is already. Rejects when that failed. */
   kept(): Promise<void> | undefined;
   /** Comes back once all that was added is kept, or failed to be. */

@@ -2,14 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { type Deferred, deferred } from '../../../../src/core/abort.ts';
 import { toSessionId } from '../../../../src/core/ids.ts';
 import { GroupJournal } from '../../../../src/lock/backends/durable/journal.ts';
-import { type Changes, createChanges } from '../../../../src/lock/machine/changes.ts';
+import type { Change } from '../../../../src/lock/machine/changes.ts';
 import { settle } from '../../../support/fake-clock.ts';
 
-function changed(...names: string[]): Changes {
-  const changes = createChanges();
-  for (const name of names) changes.sessions.add(toSessionId(name));
-  return changes;
-}
+const changed = (...names: string[]): Change[] =>
+  names.map((name) => ({ kind: 'session', id: toSessionId(name) }));
 
 /** A journal on a disk that is as slow as the test wants. */
 function openJournal() {
@@ -18,9 +15,9 @@ function openJournal() {
   const failures: unknown[] = [];
   let closed = 0;
   const journal = new GroupJournal({
-    commit: ({ sessions }) => {
+    commit: (changes) => {
       const done = deferred<void>();
-      commits.push({ names: [...sessions], done });
+      commits.push({ names: changes.map((change) => (change.kind === 'session' ? change.id : '')), done });
       return done.promise;
     },
     onFailure: (error) => failures.push(error),
@@ -39,7 +36,7 @@ function openJournal() {
 describe('the journal', () => {
   it('tells at once what changes nothing while nothing is under way', () => {
     const { journal, add, told } = openJournal();
-    add('read', createChanges());
+    add('read', []);
     expect(told).toEqual(['read']);
     expect(journal.kept()).toBeUndefined();
   });
@@ -47,7 +44,7 @@ describe('the journal', () => {
   it('tells nothing before it is kept, and nothing that came later before that', async () => {
     const { journal, add, told, finish } = openJournal();
     add('one');
-    add('read', createChanges());
+    add('read', []);
     let answered = false;
     void journal.kept()?.then(() => {
       answered = true;
