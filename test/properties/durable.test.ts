@@ -5,6 +5,7 @@ import { restoreState, type Stored } from '../../src/lock/backends/durable/resto
 import { writesOf } from '../../src/lock/backends/durable/writes.ts';
 import type { Change } from '../../src/lock/machine/changes.ts';
 import type { MachineState } from '../../src/lock/machine/state.ts';
+import { soakRuns } from '../support/soak.ts';
 import { type Action, actions } from './machine/actions.ts';
 import { createPlayer } from './machine/player.ts';
 
@@ -97,7 +98,7 @@ describe('what is written of the lock service', () => {
         const { player, disk } = playOnPaper(list, recoveryMs);
         expect(comparable(disk.records())).toEqual(comparable(writeAll(player.state)));
       }),
-      { numRuns: 500 },
+      soakRuns(0.5),
     );
   });
 
@@ -113,7 +114,7 @@ describe('what is written of the lock service', () => {
           expect([again?.holds.size, again?.places.size]).toEqual([holds.size, places.size]);
         }
       }),
-      { numRuns: 500 },
+      soakRuns(0.5),
     );
   });
 });

@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
+import { soakRuns } from '../support/soak.ts';
 import { type Action, actions } from './machine/actions.ts';
 import { checkStep, type History, startHistory } from './machine/checks.ts';
 import { dump } from './machine/dump.ts';
 import { createPlayer, type Player } from './machine/player.ts';
-
-const numRuns = 1_000;
 
 function play(list: readonly Action[], recoveryMs: number): { player: Player; history: History } {
   const player = createPlayer(recoveryMs);
@@ -24,14 +23,14 @@ describe('the rules of the lock service, whatever happens in whatever order', ()
   it('one holder, FIFO, rising tokens, no lost wake-up, nobody dead holds or waits, done is done', () => {
     fc.assert(
       fc.property(actions, (list) => void play(list, 0)),
-      { numRuns },
+      soakRuns(0.4),
     );
   });
 
   it('hold while the service recovers from a restart too', () => {
     fc.assert(
       fc.property(actions, (list) => void play(list, 3_000)),
-      { numRuns },
+      soakRuns(0.4),
     );
   });
 
@@ -44,7 +43,7 @@ describe('the rules of the lock service, whatever happens in whatever order', ()
         );
         if (one !== other) throw new Error('the second run went another way');
       }),
-      { numRuns: 100 },
+      soakRuns(0.1),
     );
   });
 
@@ -64,7 +63,7 @@ describe('the rules of the lock service, whatever happens in whatever order', ()
         const sizes = [locks, active, idle, timedHolds, timedPlaces, sessions].map(({ size }) => size);
         if (sizes.some((size) => size > 0)) throw new Error(`something is left: ${sizes}`);
       }),
-      { numRuns: 100 },
+      soakRuns(0.1),
     );
   });
 });

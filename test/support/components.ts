@@ -3,9 +3,6 @@ import { type ComponentName, whyMissing } from './component-list.ts';
 
 export { type Component, type ComponentName, component, requireComponent } from './component-list.ts';
 
-/** Whether the tests that take minutes run too (`npm run test:long`). */
-export const longTests = process.env['LONG_TESTS'] === '1';
-
 /**
  * `describe` for tests that need real components. Where one is missing the tests are skipped by its name; in continuous
  * integration that is a failure.
