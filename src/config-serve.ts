@@ -65,11 +65,11 @@ function forbidsQueue({ env }: Machine): boolean {
 
 /** Default: `$XDG_DATA_HOME/layerpull/locks`, and `/var/lib/layerpull/locks` for root. */
 function readData(flags: GivenFlags, machine: Machine): string | undefined {
-  if (readSwitch('ephemeral', flags, machine)) {
-    if (flags['data'] === undefined) return undefined;
+  if (flags['data'] !== undefined && flags['ephemeral']) {
     throw new LayerpullError('usage', '--data and --ephemeral exclude each other', {
       hint: 'leave one of them out',
     });
   }
-  return readDirectory('data', 'locks', flags, machine);
+  const isEphemeral = flags['data'] === undefined && readSwitch('ephemeral', flags, machine);
+  return isEphemeral ? undefined : readDirectory('data', 'locks', flags, machine);
 }

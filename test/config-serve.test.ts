@@ -53,6 +53,8 @@ describe('--addr', () => {
     expect(readServeConfig({ ephemeral: true }, machine).data).toBeUndefined();
     expect(readServeConfig({}, on({ env: { LAYERPULL_EPHEMERAL: '1' } })).data).toBeUndefined();
     expect(errorOf(() => readServeConfig({ ephemeral: true, data: 'x' }, machine)).code).toBe('usage');
+    const env = { LAYERPULL_EPHEMERAL: '1' };
+    expect(readServeConfig({ data: '/flag' }, on({ env })).data).toBe('/flag');
     expect(errorOf(() => readServeConfig({ data: ' ' }, machine)).code).toBe('usage');
   });
 

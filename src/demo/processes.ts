@@ -53,7 +53,7 @@ const lockServer = 'lock server';
 export async function startLockServer(
   options: ProcessOptions & { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<LockServer> {
-  const child = options.spawn(['serve', '--addr', '127.0.0.1:0', '--log-level', 'warn']);
+  const child = options.spawn(['serve', '--ephemeral', '--addr', '127.0.0.1:0', '--log-level', 'warn']);
   const lastLines = keepLastLines(child.stderr);
   const late = () => new LayerpullError('unexpected', 'the lock server of the demo does not start');
   const died = async (): Promise<never> => {

@@ -74,7 +74,7 @@ const scenes: { readonly [code in ErrorCode]?: (scene: Scene) => Promise<string[
     return ['pull', image.reference, '--store', store];
   },
   resource_not_found: async () => ['status', 'sha256:abc', '--server', (await startServer()).url],
-  address_in_use: async ({ registry }) => ['serve', '--addr', registry.host],
+  address_in_use: async ({ registry }) => ['serve', '--ephemeral', '--addr', registry.host],
 };
 
 function pulling(spoil: (scene: Scene) => void): (scene: Scene) => Promise<string[]> {

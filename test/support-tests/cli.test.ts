@@ -27,7 +27,7 @@ describe.skipIf(!existsSync(inRoot('dist', 'cli.js')))('the built program', () =
   });
 
   test('can be watched and stopped while it runs', async () => {
-    const child = await spawnCli(['serve', '--addr', '127.0.0.1:0', '--log-level', 'info']);
+    const child = await spawnCli(['serve', '--ephemeral', '--addr', '127.0.0.1:0', '--log-level', 'info']);
     await child.stdout.waitFor(/http:\/\/127\.0\.0\.1:\d+\n/);
     expect(child.isRunning()).toBe(true);
     child.kill('SIGKILL');

@@ -57,9 +57,12 @@ export async function startPull({ reference, store, node, server, more = [] }: P
   return await spawnCli(args);
 }
 
-/** Starts a lock server, on a free port unless told where, and answers with its URL. */
-export async function startServer(address = '127.0.0.1:0'): Promise<{ url: string; child: CliChild }> {
-  const child = await spawnCli(['serve', '--addr', address]);
+/** Starts a lock server, on a free port and in memory unless told otherwise, and answers with its URL. */
+export async function startServer(
+  address = '127.0.0.1:0',
+  args: readonly string[] = ['--ephemeral'],
+): Promise<{ url: string; child: CliChild }> {
+  const child = await spawnCli(['serve', '--addr', address, ...args]);
   const [url] = await child.stdout.waitFor(/http:\/\/127\.0\.0\.1:\d+/);
   return { url, child };
 }
