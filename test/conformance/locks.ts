@@ -2,6 +2,7 @@ import { describe } from 'vitest';
 import { completionCases } from './locks/completion.ts';
 import { nodeCases } from './locks/nodes.ts';
 import { olderClientCases } from './locks/older-clients.ts';
+import { progressCases } from './locks/progress.ts';
 import { queueCases } from './locks/queue.ts';
 import { recoveryCases } from './locks/recovery.ts';
 import { releaseCases } from './locks/release.ts';
@@ -27,6 +28,7 @@ export function describeLocks(name: string, make: MakeLocks): void {
     describe('recovery after a restart', () => recoveryCases(start));
     describe('views', () => viewCases(start));
     describe('nodes', () => nodeCases(start));
+    describe('progress', () => progressCases(start));
   });
 }
 
