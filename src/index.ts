@@ -27,6 +27,6 @@ export type { ImageRegistry, ResolvedImage } from './registry/image-registry.ts'
 export type { ImageReference } from './registry/reference.ts';
 export { formatReference, parseReference } from './registry/reference.ts';
 export type { BlobSource, OpenBlob } from './source/blob-source.ts';
-export type { BlobStore, ByteRange, Ingest, Writer } from './store/blob-store.ts';
+export type { BlobStore, ByteRange, Ingest, IngestOptions, Writer } from './store/blob-store.ts';
 export type { ImageRecord, ImageStore } from './store/image-store.ts';
 export { openStore } from './store/oci-layout.ts';

@@ -47,7 +47,9 @@ type Fetched =
 
 async function fetchOnce(run: LayerRun, hold: Hold, fresh: boolean): Promise<Fetched> {
   const writer = { session: run.locks.sessionId, ...(hold.token === undefined ? {} : { token: hold.token }) };
-  const ingest = await run.store.ingest(run.layer, writer, { fresh });
+  // A large partial takes time to take over: whoever waits must not think that nothing happens.
+  const onCopied = (bytes: number) => hold.progress(bytes);
+  const ingest = await run.store.ingest(run.layer, writer, { fresh, onCopied });
   try {
     await transfer(run, hold, ingest);
     await ingest.commit();

@@ -36,6 +36,13 @@ export interface Ingest {
   discard(): Promise<void>;
 }
 
+export interface IngestOptions {
+  /** Begin at zero, whatever others left. */
+  readonly fresh?: boolean;
+  /** Hears how many bytes of an abandoned partial are copied, while that goes on. */
+  readonly onCopied?: (bytes: number) => void;
+}
+
 /** Content by digest. What `has` affirms is complete and was verified when it was published. */
 export interface BlobStore {
   readonly storeId: StoreId;
@@ -46,6 +53,6 @@ export interface BlobStore {
   /** @throws LayerpullError `blob_not_found` */
   open(digest: Digest, range?: ByteRange): Promise<AsyncIterable<Uint8Array>>;
   /** `fresh`: start at zero, whatever earlier writers left. @throws LayerpullError `store_full`, `store_failed` */
-  ingest(descriptor: Descriptor, writer: Writer, options?: { readonly fresh?: boolean }): Promise<Ingest>;
+  ingest(descriptor: Descriptor, writer: Writer, options?: IngestOptions): Promise<Ingest>;
   list(): AsyncIterable<{ readonly digest: Digest; readonly size: number }>;
 }

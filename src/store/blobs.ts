@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Descriptor } from '../core/descriptor.ts';
 import { type Digest, isDigest } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
-import type { BlobStore, ByteRange, Ingest, Writer } from './blob-store.ts';
+import type { BlobStore, ByteRange, Ingest, IngestOptions, Writer } from './blob-store.ts';
 import { storageError, storing } from './files.ts';
 import { FileIngest } from './ingest.ts';
 import { blobPath, type Layout, partialsPath } from './layout.ts';
@@ -17,8 +17,8 @@ export function createBlobs(layout: Layout): BlobStore {
     path: layout.root,
     has,
     open: (digest, range) => openBlob(layout, digest, range),
-    ingest: (descriptor, writer, { fresh = false } = {}) =>
-      storing(`store ${descriptor.digest}`, () => startIngest(layout, descriptor, writer, fresh)),
+    ingest: (descriptor, writer, options = {}) =>
+      storing(`store ${descriptor.digest}`, () => startIngest(layout, descriptor, writer, options)),
     list: () => listBlobs(layout),
   };
 }
@@ -64,7 +64,7 @@ async function startIngest(
   layout: Layout,
   descriptor: Descriptor,
   writer: Writer,
-  fresh: boolean,
+  { fresh, onCopied }: IngestOptions,
 ): Promise<Ingest> {
   const folder = partialsPath(layout, descriptor.digest);
   const ingest = new FileIngest({
@@ -76,7 +76,7 @@ async function startIngest(
   });
   if (fresh) return ingest;
   try {
-    await ingest.inherit();
+    await ingest.inherit(onCopied);
   } catch (error) {
     await ingest.discard();
     throw error;

@@ -50,12 +50,12 @@ export class FileIngest implements Ingest {
   }
 
   /** Copies the longest partial that another writer left. Call it first. */
-  async inherit(): Promise<void> {
+  async inherit(onCopied?: (bytes: number) => void): Promise<void> {
     const { folder, partial, descriptor } = this.#parts;
     const other = await openLongest(folder, partial.file, descriptor.size);
     if (!other) return;
     try {
-      await this.#copy(other);
+      await this.#copy(other, onCopied);
       this.#inherited = other.file;
     } finally {
       await other.handle.close();
@@ -114,13 +114,14 @@ export class FileIngest implements Ingest {
     return `store ${this.#parts.descriptor.digest}`;
   }
 
-  async #copy(other: Partial): Promise<void> {
+  async #copy(other: Partial, onCopied?: (bytes: number) => void): Promise<void> {
     const { size } = this.#parts.descriptor;
     while (this.#writtenBytes < size) {
       const buffer = Buffer.allocUnsafe(Math.min(writeBytes, size - this.#writtenBytes));
       const { bytesRead } = await other.handle.read(buffer, 0, buffer.length, this.#writtenBytes);
       if (bytesRead === 0) return;
       await this.write(buffer.subarray(0, bytesRead));
+      onCopied?.(this.#writtenBytes);
     }
   }
 

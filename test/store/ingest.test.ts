@@ -118,7 +118,9 @@ describe('a blob on its way into the store', () => {
     const before = readdirSync(partialsOf(layer)).map((name) =>
       readFileSync(path.join(partialsOf(layer), name)),
     );
-    const ingest = await blobs.ingest(layer, writer('next'));
+    const copied: number[] = [];
+    const ingest = await blobs.ingest(layer, writer('next'), { onCopied: (bytes) => copied.push(bytes) });
+    expect(copied.at(-1)).toBe(ingest.offset);
     expect(ingest.offset).toBe(30);
     const others = readdirSync(partialsOf(layer)).filter((name) => !name.startsWith('next'));
     expect(others.map((name) => readFileSync(path.join(partialsOf(layer), name)))).toEqual(before);
