@@ -13,4 +13,5 @@ export const componentTable = [
   { name: 'skopeo', program: 'skopeo', package: 'skopeo' },
   { name: 'umoci', program: 'umoci', package: 'umoci' },
   { name: 'busybox', program: 'busybox', package: 'busybox-static', isStatic: true },
+  { name: 'etcd', program: 'etcd', package: 'etcd-server' },
 ];
