@@ -7,6 +7,20 @@ export function median(values: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
+/** @throws on an empty list */
+export function mean(values: readonly number[]): number {
+  if (values.length === 0) throw new Error('no values');
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** The smallest value that `percent` of all do not exceed. @throws on an empty list */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const value = sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)];
+  if (value === undefined) throw new Error('no values');
+  return value;
+}
+
 /** `2.31x` */
 export function ratio(value: number, base: number): string {
   return `${(value / base).toFixed(2)}x`;
@@ -33,4 +47,14 @@ export function formatMib(bytes: number): string {
 
 export function formatMs(ms: number): string {
   return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(2)} s`;
+}
+
+/** With fractions of a millisecond while they matter. */
+export function formatShortMs(ms: number): string {
+  return ms < 100 ? `${ms.toFixed(2)} ms` : formatMs(ms);
+}
+
+/** `12,345/s` */
+export function formatRate(perSecond: number): string {
+  return `${Math.round(perSecond).toLocaleString('en')}/s`;
 }

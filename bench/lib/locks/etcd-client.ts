@@ -26,8 +26,8 @@ export interface EtcdClient {
 }
 
 export interface EtcdWatcher {
-  /** Resolves once etcd watches. */
-  watch(key: string, onChange: OnChange): Promise<void>;
+  /** Resolves once etcd watches, to what ends that. */
+  watch(key: string, onChange: OnChange): Promise<() => void>;
   close(): void;
 }
 
@@ -107,12 +107,18 @@ function createWatcher(stream: WatchStream): EtcdWatcher {
   // Closing ends the stream with an error of its own.
   stream.on('error', () => {});
   return {
-    watch: (key, onChange) =>
-      new Promise((created) => {
-        lastId += 1;
-        watches.set(lastId, { onChange, created });
-        stream.write({ createRequest: { key: Buffer.from(key), watchId: lastId } });
-      }),
+    watch: async (key, onChange) => {
+      lastId += 1;
+      const watchId = lastId;
+      await new Promise<void>((created) => {
+        watches.set(watchId, { onChange, created });
+        stream.write({ createRequest: { key: Buffer.from(key), watchId } });
+      });
+      return () => {
+        watches.delete(watchId);
+        stream.write({ cancelRequest: { watchId } });
+      };
+    },
     close: () => stream.cancel(),
   };
 }

@@ -1,3 +1,4 @@
+import { ratio } from '../numbers.ts';
 import { formatTable } from '../table.ts';
 
 /** One measured value beside what it should be and what somebody else reaches. */
@@ -5,18 +6,59 @@ export interface Figure {
   readonly name: string;
   readonly value: number;
   /** How a value of this figure is written. */
-  format(value: number): string;
+  readonly format: (value: number) => string;
   readonly aim?: Aim;
   readonly peer?: Peer;
+  /** What one has to know to read the value. */
+  readonly note?: string;
 }
 
-/** Where the value should stay. A `strict` bound itself is missed. */
-export type Aim =
-  | { readonly kind: 'below' | 'at-most' | 'at-least'; readonly bound: number }
-  | { readonly kind: 'ahead-of-peer'; readonly bound: number };
+export interface Aim {
+  readonly text: string;
+  readonly isMet: (value: number, peer: number | undefined) => boolean;
+}
 
-/** What the value is compared with: who, and what it reached; undefined where it cannot be had. */
+/** Whom the value is compared with, and what it reached; no value where it cannot be had. */
 export interface Peer {
   readonly name: string;
   readonly value: number | undefined;
+}
+
+export function below(bound: number, text: string): Aim {
+  return { text: `< ${text}`, isMet: (value) => value < bound };
+}
+
+export function atMost(bound: number, text: string): Aim {
+  return { text: `<= ${text}`, isMet: (value) => value <= bound };
+}
+
+export function atLeast(bound: number, text: string): Aim {
+  return { text: `>= ${text}`, isMet: (value) => value >= bound };
+}
+
+/** And more than the peer reaches, where there is one. */
+export function aheadOfPeer(aim: Aim): Aim {
+  return {
+    text: `${aim.text}, > peer`,
+    isMet: (value, peer) => aim.isMet(value, peer) && (peer === undefined || value > peer),
+  };
+}
+
+/** A table, and below it the notes. */
+export function formatFigures(figures: readonly Figure[]): string {
+  const heading = ['figure', 'measured', 'aim', '', 'peer', 'of peer'];
+  const notes = figures.flatMap(({ name, note }) => (note === undefined ? [] : [`${name}: ${note}\n`]));
+  return formatTable([heading, ...figures.map(rowOf)]) + (notes.length > 0 ? `\n${notes.join('')}` : '');
+}
+
+function rowOf({ name, value, format, aim, peer }: Figure): string[] {
+  const reached = peer?.value;
+  return [
+    name,
+    format(value),
+    aim?.text ?? '',
+    aim ? `aim ${aim.isMet(value, reached) ? 'met' : 'missed'}` : '',
+    peer ? `${peer.name} ${reached === undefined ? 'not installed' : format(reached)}` : '',
+    reached === undefined || reached === 0 ? '' : ratio(value, reached),
+  ];
 }

@@ -33,7 +33,9 @@ export function createClient(origin: string, connections = 1): Client {
 }
 
 function send(options: http.RequestOptions, text: string | undefined): Promise<Reply> {
-  const headers = text === undefined ? {} : { 'content-type': 'application/json' };
+  // Given the length, Node sends a body with a GET too.
+  const length = { 'content-length': Buffer.byteLength(text ?? '') };
+  const headers = text === undefined ? {} : { 'content-type': 'application/json', ...length };
   return new Promise((resolve, reject) => {
     const request = http.request({ ...options, headers }, (response) => {
       let said = '';
