@@ -1,6 +1,7 @@
 // npm run bench -- NAME [options]: bundles bench/NAME.ts into .cache (Node 20 reads no TypeScript) and runs it.
 // Without a name it lists the benches.
 import fs from 'node:fs';
+import path from 'node:path';
 import { ensureComponents } from './lib/components.js';
 import { inRoot } from './lib/paths.js';
 import { nodeProblem, prepare } from './lib/prepare.js';
@@ -38,14 +39,20 @@ function list(names, stream, exitCode) {
   return exitCode;
 }
 
-/** @param {string} name */
+/**
+ * The bench, and the programs in its folder that it starts, each as one file.
+ *
+ * @param {string} name
+ */
 async function bundle(name) {
   const { build } = await import('esbuild');
-  const outfile = inRoot('.cache', 'bench', `${name}-${process.pid}.mjs`);
-  process.on('exit', () => fs.rmSync(outfile, { force: true }));
+  const outdir = inRoot('.cache', 'bench', `${name}-${process.pid}`);
+  process.on('exit', () => fs.rmSync(outdir, { recursive: true, force: true }));
   await build({
-    entryPoints: [inRoot('bench', `${name}.ts`)],
-    outfile,
+    entryPoints: [inRoot('bench', `${name}.ts`), ...programsOf(name)],
+    outdir,
+    outbase: inRoot('bench'),
+    outExtension: { '.js': '.mjs' },
     bundle: true,
     format: 'esm',
     platform: 'node',
@@ -54,5 +61,12 @@ async function bundle(name) {
     sourcemap: 'inline',
     logLevel: 'warning',
   });
-  return outfile;
+  return path.join(outdir, `${name}.mjs`);
+}
+
+/** @param {string} name */
+function programsOf(name) {
+  const folder = inRoot('bench', name);
+  if (!fs.existsSync(folder)) return [];
+  return fs.readdirSync(folder).map((file) => path.join(folder, file));
 }

@@ -5,7 +5,7 @@ import { forEach, range } from './many.ts';
 export interface Node {
   readonly nodeId: string;
   readonly sessionId: string;
-  /** Told with every heartbeat. */
+  /** Told with every heartbeat, with more bytes each time. */
   held: { readonly resource_id: string; readonly type: string; readonly token: number } | undefined;
 }
 
@@ -13,8 +13,8 @@ export interface Nodes {
   readonly all: readonly Node[];
   /** For requests that count; heartbeats go over others. */
   readonly client: Client;
-  /** Heartbeats that were not answered with 200 or not at all. */
-  failedHeartbeats(): number;
+  /** Has the heartbeats of one more node sent; it is not among `all`. */
+  add(node: Node): void;
   close(): void;
 }
 
@@ -25,17 +25,17 @@ const sliceMs = 50;
 export async function openNodes(url: string, count: number, name: string): Promise<Nodes> {
   const client = createClient(url, 16);
   const beats = createClient(url, 16);
-  const all: Node[] = [];
-  const heartbeats = startHeartbeats(beats, all);
+  const alive: Node[] = [];
+  const stop = startHeartbeats(beats, alive);
   await forEach(range(count), 16, async (index) => {
-    all.push(await openNode(client, `${name}-${index}`));
+    alive.push(await openNode(client, `${name}-${index}`));
   });
   return {
-    all,
+    all: [...alive],
     client,
-    failedHeartbeats: heartbeats.failed,
+    add: (node) => void alive.push(node),
     close() {
-      heartbeats.stop();
+      stop();
       beats.close();
       client.close();
     },
@@ -52,23 +52,26 @@ export function about({ nodeId, sessionId }: Node, type: string, resourceId: str
   return { type, resource_id: resourceId, node_id: nodeId, session_id: sessionId };
 }
 
-/** Those who join `nodes` later are heard too. */
-export function startHeartbeats(client: Client, nodes: readonly Node[]) {
+/**
+ * Those who join `nodes` later are heard too. A heartbeat that gets lost is not sent again: the next one follows.
+ * Ends with the function it returns.
+ */
+export function startHeartbeats(client: Client, nodes: readonly Node[]): () => void {
   let turn = 0;
   let due = 0;
-  let failed = 0;
-  const beat = async ({ sessionId, held }: Node) => {
-    const body = { held: held ? [{ ...held, offset: 0, total: 0 }] : [] };
-    const reply = await client.ask('PUT', `/sessions/${sessionId}`, body).catch(() => undefined);
-    if (reply?.status !== 200) failed += 1;
+  let offset = 0;
+  const beat = ({ sessionId, held }: Node) => {
+    offset += 1;
+    const body = { held: held ? [{ ...held, offset, total: 1e9 }] : [] };
+    client.ask('PUT', `/sessions/${sessionId}`, body).catch(() => {});
   };
   const timer = setInterval(() => {
     due += (nodes.length * sliceMs) / heartbeatMs;
     for (; due >= 1; due -= 1) {
       const node = nodes[turn % nodes.length];
       turn += 1;
-      if (node) void beat(node);
+      if (node) beat(node);
     }
   }, sliceMs);
-  return { failed: () => failed, stop: () => clearInterval(timer) };
+  return () => clearInterval(timer);
 }

@@ -1,9 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { cliEnv, cliProgram } from '../../../test/support/cli.ts';
 import { type Child, spawnProcess } from '../../../test/support/processes.ts';
-
-/** How the server under test keeps its locks: `[]` means as `serve` does without being told. */
-const storageArgs = (_dataDir: string): readonly string[] => [];
 
 export interface ServerOptions {
   /** Where it keeps its locks, across restarts. */
@@ -19,15 +15,13 @@ export interface Server {
   readonly url: string;
   readonly port: number;
   readonly child: Child;
-  /** Resident memory in bytes now. */
-  residentBytes(): number;
   stop(): Promise<void>;
 }
 
 /** `layerpull serve` of this build. */
 export async function startServer({ dataDir, port = 0, profileDir }: ServerOptions): Promise<Server> {
   const profile = profileDir === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profileDir];
-  const serve = ['serve', '--addr', `127.0.0.1:${port}`, '--log-level', 'warn', ...storageArgs(dataDir)];
+  const serve = ['serve', '--addr', `127.0.0.1:${port}`, '--data', dataDir, '--log-level', 'warn'];
   return await startProgram([...profile, cliProgram(), ...serve]);
 }
 
@@ -42,17 +36,9 @@ export async function startProgram(args: readonly string[]): Promise<Server> {
     url,
     port: Number(new URL(url).port),
     child,
-    residentBytes: () => residentBytes(child.pid),
     async stop() {
       child.kill('SIGTERM');
       await child.exited;
     },
   };
-}
-
-/** @throws where /proc does not tell */
-export function residentBytes(pid: number): number {
-  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  if (!match) throw new Error(`the memory of process ${pid} is not to be had`);
-  return Number(match[1]) * 1_024;
 }

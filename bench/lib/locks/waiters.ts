@@ -1,0 +1,43 @@
+import { formatMib, formatMs, percentile } from '../numbers.ts';
+import { type Crowd, measureCrowd } from './crowd.ts';
+import { etcdWaiters } from './etcd-waiters.ts';
+import { atMost, below, type Figure } from './figures.ts';
+import { allowedStreams } from './open-files.ts';
+import type { LocksOptions } from './options.ts';
+
+const mib = 1_024 ** 2;
+
+/** Many waiters, each on a stream of its own, of one server. */
+export async function benchWaiters({ waiters = 5_000, ...options }: LocksOptions): Promise<Figure[]> {
+  const count = allowedStreams(waiters);
+  const ours = await measureCrowd(count, options);
+  const etcd = await etcdWaiters(count);
+  return figuresOf(count, ours, etcd);
+}
+
+function figuresOf(count: number, ours: Crowd, etcd: Awaited<ReturnType<typeof etcdWaiters>>): Figure[] {
+  const fanOut = (percent: number) => ({
+    value: percentile(ours.completionsMs, percent),
+    format: formatMs,
+    peer: { name: 'etcd', value: etcd && percentile(etcd.completionsMs, percent) },
+  });
+  return [
+    {
+      ...{ name: `memory of a server with ${count} waiters`, value: ours.residentBytes, format: formatMib },
+      aim: atMost(200 * mib, '200 MiB'),
+      peer: { name: 'etcd', value: etcd?.residentBytes },
+      note: `${formatMib(ours.emptyBytes)} before they came; etcd has them as watches on ${etcd?.connections ?? 'no'} connections`,
+    },
+    { ...fanOut(50), name: `a completion reaches ${count}, p50` },
+    { ...fanOut(99), name: `a completion reaches ${count}, p99`, aim: below(500, '500 ms') },
+    {
+      ...{ name: 'places lost in a restart', value: ours.placesLost, format: String },
+      aim: atMost(0, '0'),
+    },
+    {
+      ...{ name: 'all are back after SIGKILL', value: ours.backMs, format: formatMs },
+      peer: { name: 'first opening', value: ours.openingMs },
+      note: `the new server listened after ${formatMs(ours.listeningMs)}; ${ours.cpu}`,
+    },
+  ];
+}
