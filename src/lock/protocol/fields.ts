@@ -9,7 +9,7 @@ export const maxNameLength = 256;
 export const maxErrorLength = 1_000;
 const maxUrlLength = 2_048;
 
-const printable = /^\P{Cc}+$/u;
+const printable = /^[^\p{Cc}\p{Cs}]+$/u;
 
 const name = v.pipe(
   v.string('must be text'),

@@ -1,16 +1,18 @@
+import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import Fastify from 'fastify';
 import { acceptAnyJson, maxBodyBytes } from './body.ts';
 import type { Connections } from './connections.ts';
-import { answerUnknownRoutes, send, sendError, wireError } from './errors.ts';
+import { answerUnknownRoutes, send, sendError, stoppingError, wireError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
-import type { OpenStreams } from './open-streams.ts';
+import { pieceBytes, piecesOf } from './pieces.ts';
 import { addLockRoutes } from './routes-locks.ts';
 import { addMetricsRoute } from './routes-metrics.ts';
 import { addNodeRoutes } from './routes-nodes.ts';
 import { addSessionRoutes } from './routes-sessions.ts';
 import type { StreamDeps } from './routes-streams.ts';
 import { addStreamRoutes } from './routes-streams.ts';
+import { refuseGuesses } from './strictness.ts';
 import { compileSchema } from './validate.ts';
 
 export interface AppDeps extends StreamDeps {
@@ -25,14 +27,21 @@ export function createApp(deps: AppDeps): FastifyInstance {
     exposeHeadRoutes: false,
     // A session id has up to 256 characters, each of them up to 12 when it is escaped.
     routerOptions: { maxParamLength: 3_072 },
-    frameworkErrors: (error, _, reply) => void send(reply, wireError(error.statusCode ?? 400, error.message)),
+    frameworkErrors: (error, _, reply) =>
+      void send(reply, wireError(400, error.message.slice(0, 200), 'invalid_request')),
+    // Both are answered by the connections and by the hook below, with the errors of the protocol.
+    clientErrorHandler: () => {},
+    return503OnClosing: false,
   });
+  refuseWhileStopping(app, deps);
+  refuseGuesses(app);
   acceptAnyJson(app);
+  sendInPieces(app);
   app.setValidatorCompiler(compileSchema);
-  app.setErrorHandler((error, request, reply) => sendError(deps.log, request, reply, error));
+  app.setErrorHandler((error, request, reply) => sendError(deps, request, reply, error));
   answerUnknownRoutes(app);
-  addHealthRoutes(app, deps.streams);
-  addLockRoutes(app, deps.locks);
+  addHealthRoutes(app, deps);
+  addLockRoutes(app, deps);
   addSessionRoutes(app, deps.locks);
   addNodeRoutes(app, deps.locks);
   addMetricsRoute(app, deps.metrics);
@@ -40,10 +49,31 @@ export function createApp(deps: AppDeps): FastifyInstance {
   return app;
 }
 
-/** `/healthz`: the process answers. `/readyz`: it takes requests. */
-function addHealthRoutes(app: FastifyInstance, streams: OpenStreams): void {
+function refuseWhileStopping(app: FastifyInstance, { streams }: AppDeps): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    if (streams.stopping && request.routeOptions.url !== '/healthz') send(reply, stoppingError);
+    else done();
+  });
+}
+
+/** Long answers too, so that one that is taken slowly is told from one that is not taken at all. */
+function sendInPieces(app: FastifyInstance): void {
+  app.addHook('onSend', (_, reply, payload, done) => {
+    if (typeof payload !== 'string' || payload.length <= pieceBytes) return done(null, payload);
+    const bytes = Buffer.from(payload);
+    reply.header('content-length', bytes.length);
+    return done(null, Readable.from(piecesOf(bytes)));
+  });
+}
+
+/** `/healthz`: the process answers. `/readyz`: it takes new clients. */
+function addHealthRoutes(app: FastifyInstance, { streams, connections }: AppDeps): void {
   app.get('/healthz', async () => ({ status: 'ok' }));
-  app.get('/readyz', async (_, reply) =>
-    streams.stopping ? send(reply, wireError(503, 'the lock server is stopping')) : { status: 'ready' },
-  );
+  app.get('/readyz', async (_, reply) => {
+    if (connections.isFull)
+      return send(reply, wireError(503, 'as many connections are open as there may be', 'full'));
+    if (streams.isFull)
+      return send(reply, wireError(503, 'as many event streams are open as there may be', 'full'));
+    return { status: 'ready' };
+  });
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LayerpullError, messageOf } from '../../core/errors.ts';
 
@@ -11,13 +12,20 @@ export const maxBodyBytes = 65_536;
 export function acceptAnyJson(app: FastifyInstance): void {
   app.addHttpMethod('GET', { hasBody: true, overrideExisting: true });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, async (_: FastifyRequest, text: string | Buffer) =>
-    parseBody(String(text)),
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_: FastifyRequest, bytes: string | Buffer) =>
+    parseBody(decode(bytes)),
   );
   // Without its content type a request is judged by its length alone, whatever the header said.
   app.addHook('onRequest', async (request) => {
     delete request.raw.headers['content-type'];
   });
+}
+
+/** Strict: two names that differ only in wrong bytes would otherwise become one. */
+function decode(bytes: string | Buffer): string {
+  if (typeof bytes === 'string') return bytes;
+  if (isUtf8(bytes)) return bytes.toString();
+  throw new LayerpullError('usage', 'the body is not UTF-8');
 }
 
 function parseBody(text: string): unknown {
@@ -32,6 +40,8 @@ function parseBody(text: string): unknown {
 /** Names from the query, overruled by those of a JSON body (`GET /lock/status` is asked both ways). */
 export async function mergeBodyIntoQuery(request: FastifyRequest): Promise<void> {
   const { body, query } = request;
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
+  if (body === undefined) return;
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw new LayerpullError('usage', 'the body must be a JSON object');
   request.query = { ...(query as object), ...body };
 }

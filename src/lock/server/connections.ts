@@ -1,60 +1,142 @@
 import type { RequestListener, Server } from 'node:http';
-import { createServer } from 'node:http';
+import { createServer, maxHeaderSize } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Clock } from '../../core/clock.ts';
+import type { NodeId } from '../../core/ids.ts';
+import type { Log } from '../../core/log.ts';
+import type { WireReply } from '../protocol/replies.ts';
+import { clientErrorReply } from './client-errors.ts';
+import { wireError } from './errors.ts';
+import { sayFarewell } from './farewell.ts';
+import { createKeptConnections } from './kept-connections.ts';
+import type { ServerLimits } from './limits.ts';
+import { createRefusals } from './refusals.ts';
+import { RequestLine, type Turn } from './request-line.ts';
+import { watchForStalls } from './stalls.ts';
 
 /**
  * Older clients keep a connection for as long as they hold a lock, up to ten minutes: the server never closes it
  * first.
  */
 const keepAliveTimeout = 11 * 60_000;
-/** A client that sends its request slower than this is cut off. Answers, and with them streams, are not limited. */
-const headersTimeout = 10_000;
-const requestTimeout = 30_000;
+/** Silent connections are probed after this long, so that a peer that vanished without a word is noticed. */
+const keepAliveInitialDelay = 30_000;
 
 /** The connections of one service, on whatever addresses it listens. */
 export interface Connections {
   createServer(handler: RequestListener): Server;
+  /** The request under way speaks for this node, without a session. */
+  carried(socket: Socket, nodeId: NodeId): void;
+  /** Gives the last answer on a connection whose client may be sending still. */
+  leave(socket: Socket, reply: WireReply): void;
+  /** Whether there are as many as there may be. */
+  readonly isFull: boolean;
   /** Closes those without a request under way, and each other one after its answer. */
   finish(): void;
   /** Cuts those that are left. */
   cut(): void;
 }
 
+export interface ConnectionsOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: ServerLimits;
+  /** The client of a node without a session has closed its last kept connection. */
+  onNodeGone(nodeId: NodeId): void;
+}
+
 /** Node closes no connection that never carried a request, and clients open such ones in advance: counted here. */
-export function createConnections(): Connections {
-  const requestsOf = new Map<Socket, number>();
+export function createConnections(options: ConnectionsOptions): Connections {
+  const { clock, log, limits } = options;
+  const lines = new Map<Socket, RequestLine>();
+  const kept = createKeptConnections(clock, options.onNodeGone);
+  const refusals = createRefusals(limits.maxConnections, { clock, log });
   let finishing = false;
-  const count = (socket: Socket, change: number) => {
-    const requests = requestsOf.get(socket);
-    if (requests === undefined) return;
-    requestsOf.set(socket, requests + change);
-    if (finishing && requests + change === 0) socket.destroySoon();
+
+  const leave = (socket: Socket, reply: WireReply) => sayFarewell(socket, reply, clock);
+  const idle = (socket: Socket) => {
+    if (finishing) socket.destroySoon();
   };
+
+  const open = (socket: Socket, handler: RequestListener) => {
+    if (finishing) return void socket.destroy();
+    if (lines.size >= limits.maxConnections) return refusals.refuse(socket);
+    lines.set(socket, new RequestLine(socket, { handler, leave, idle, replied: kept.replied }));
+    socket.once('close', () => lines.delete(socket));
+    kept.opened(socket);
+  };
+
+  const take = (turn: Turn) => {
+    const { socket } = turn.request;
+    const line = lines.get(socket);
+    if (!line) return refusals.answer(turn.request);
+    kept.requested(socket);
+    line.take(turn);
+  };
+
+  const fail = (error: Error, socket: Socket) => {
+    const reply = clientErrorReply(error);
+    // One that was opened in advance and never used is closed without a word.
+    if (!reply || !socket.writable || socket.bytesRead === 0) socket.destroy();
+    else lines.get(socket)?.fail(reply);
+  };
+
+  const stopWatching = watchForStalls({
+    sockets: () => lines.keys(),
+    stallMs: limits.stallMs,
+    clock,
+    onStall(socket) {
+      const fields = { client: socket.remoteAddress, url: lines.get(socket)?.url };
+      log.warn(
+        fields,
+        `a client was cut: it took nothing for ${limits.stallMs} ms while bytes waited for it`,
+      );
+      socket.destroy();
+    },
+  });
+
   return {
     createServer(handler) {
-      const options = {
-        keepAliveTimeout,
-        headersTimeout,
-        requestTimeout,
-        connectionsCheckingInterval: 2_000,
-      };
-      const server = createServer(options, handler);
-      server.on('connection', (socket) => {
-        requestsOf.set(socket, 0);
-        socket.once('close', () => requestsOf.delete(socket));
-      });
-      server.on('request', ({ socket }, response) => {
-        count(socket, 1);
-        response.once('close', () => count(socket, -1));
-      });
+      const server = createServer(serverOptions(limits));
+      server.on('connection', (socket) => open(socket, handler));
+      server.on('request', (request, response) => take({ request, response }));
+      server.on('checkContinue', (request, response) => take({ request, response, awaitsContinue: true }));
+      // An expectation that nobody knows may be ignored.
+      server.on('checkExpectation', (request, response) => take({ request, response }));
+      server.on('clientError', (error, socket) => fail(error, socket as Socket));
+      server.on('connect', (_, socket) => lines.get(socket as Socket)?.fail(noTunnel));
       return server;
+    },
+    carried: kept.carried,
+    leave,
+    get isFull() {
+      return lines.size >= limits.maxConnections;
     },
     finish() {
       finishing = true;
-      for (const [socket, requests] of requestsOf) if (requests === 0) socket.destroySoon();
+      stopWatching();
+      kept.stop();
+      for (const [socket, line] of lines) if (line.isIdle) socket.destroySoon();
     },
     cut() {
-      for (const socket of requestsOf.keys()) socket.destroy();
+      refusals.cut();
+      for (const socket of lines.keys()) socket.destroy();
     },
+  };
+}
+
+const noTunnel = wireError(405, 'the lock server is no proxy');
+
+function serverOptions({ headersTimeoutMs, requestTimeoutMs }: ServerLimits) {
+  return {
+    keepAliveTimeout,
+    keepAlive: true,
+    keepAliveInitialDelay,
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(2_000, Math.ceil(headersTimeoutMs / 4)),
+    maxHeaderSize,
+    // Answered where all other faults are.
+    requireHostHeader: false,
   };
 }

@@ -1,9 +1,11 @@
 import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../../core/errors.ts';
 import { isLayerpullError, messageOf } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { WireError, WireReply } from '../protocol/replies.ts';
+import { maxBodyBytes } from './body.ts';
 
 const statuses: Partial<Record<ErrorCode, number>> = {
   usage: 400,
@@ -16,6 +18,9 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   data_failed: 503,
 };
 
+/** What a client should wait before it asks again what a 503 answered. */
+export const retryAfterSeconds = 1;
+
 /** Any thrown value as an answer. What nobody foresaw is a 500 that keeps its details to the log. */
 export function errorToWire(error: unknown): WireReply {
   if (isLayerpullError(error)) {
@@ -23,7 +28,9 @@ export function errorToWire(error: unknown): WireReply {
     return wireError(status, error.message, status === 400 ? 'invalid_request' : error.code);
   }
   const status = statusOf(error);
-  if (status === 413) return wireError(413, 'the body is longer than 64 KiB', 'body_too_large');
+  if (status === 413)
+    return wireError(413, `the body is longer than ${maxBodyBytes / 1_024} KiB`, 'body_too_large');
+  if (status === 400) return wireError(400, messageOf(error), 'invalid_request');
   if (status < 500) return wireError(status, messageOf(error));
   return wireError(500, 'the lock server met an unexpected error; its log says more');
 }
@@ -34,23 +41,43 @@ export function wireError(status: number, message: string, code?: string): WireR
   return { status, body };
 }
 
+export const stoppingError = wireError(503, 'the lock server is stopping', 'stopping');
+
 /** The status that fastify gave to an error of its own. */
 function statusOf(error: unknown): number {
   if (!(error instanceof Error) || !('statusCode' in error)) return 500;
   return typeof error.statusCode === 'number' ? error.statusCode : 500;
 }
 
+/** Each 503 asks to come back: it tells of a moment, not of a fault. */
 export function send(reply: FastifyReply, { status, body }: WireReply): FastifyReply {
+  if (status === 503) reply.header('retry-after', retryAfterSeconds);
   return reply.code(status).send(body);
 }
 
-export function sendError(log: Log, request: FastifyRequest, reply: FastifyReply, error: unknown): void {
-  // Nobody is left to answer: the wait ended because the client went away.
-  if (reply.raw.destroyed) return;
+export interface ErrorDeps {
+  readonly log: Log;
+  readonly connections: {
+    /** Gives the last answer on a connection. */
+    leave(socket: Socket, reply: WireReply): void;
+  };
+}
+
+export function sendError(
+  { log, connections }: ErrorDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: unknown,
+): void {
+  // Nobody is left to answer: the wait ended because the client went away, or was answered and is being left.
+  if (reply.raw.destroyed || !request.raw.socket.writable) return;
   const answer = errorToWire(error);
   if (answer.status >= 500)
     log.error({ err: error, method: request.method, url: request.url }, 'request failed');
-  void send(reply, answer);
+  if (answer.status !== 413) return void send(reply, answer);
+  // The rest of the body is still on its way and is not read.
+  reply.hijack();
+  connections.leave(request.raw.socket, answer);
 }
 
 /** What is answered under which path: with another method 405, everywhere else 404. */

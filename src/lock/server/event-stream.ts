@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { piecesOf } from './pieces.ts';
 
 export interface WireEvent {
   /** Absent: an unnamed event. */
@@ -8,9 +9,12 @@ export interface WireEvent {
 }
 
 export interface EventStream {
-  /** One event, when the client has room for it. Events are numbered from 1, or from where the client left off. */
+  /**
+   * One event, piece by piece as the client has room for it, so that at most two pieces wait in memory. Events are
+   * numbered from 1, or from where the client left off.
+   */
   send(event: WireEvent): Promise<void>;
-  /** Bytes that mean nothing, so that a client can tell a quiet stream from a dead one. Skipped when it has no room. */
+  /** Bytes that mean nothing, so that a client can tell a quiet stream from a dead one. Skipped while bytes wait for it. */
   ping(): void;
   end(): void;
 }
@@ -33,13 +37,15 @@ export function startEventStream(
   response.write('retry: 1000\n\n');
   return {
     async send(event) {
-      if (response.writableEnded || response.destroyed) return;
-      const hasRoom = response.write(format(event, sequence));
+      const bytes = Buffer.from(format(event, sequence));
       sequence += 1;
-      if (!hasRoom) await drained(response, signal);
+      for (const piece of piecesOf(bytes)) {
+        if (response.writableEnded || response.destroyed) return;
+        if (!response.write(piece)) await drained(response, signal);
+      }
     },
     ping() {
-      if (!response.writableNeedDrain && !response.writableEnded) response.write(': ping\n\n');
+      if (response.writableLength === 0 && !response.writableEnded) response.write(': ping\n\n');
     },
     end() {
       response.end();

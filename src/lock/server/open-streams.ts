@@ -3,6 +3,8 @@ import type { ServerResponse } from 'node:http';
 /** The event streams that a server has open, so that it can end them when it stops. */
 export interface OpenStreams {
   readonly stopping: boolean;
+  /** Whether there are as many as there may be. */
+  readonly isFull: boolean;
   /** A signal that aborts when the client is gone, when `stopAll` is called, or with `stop`. */
   open(response: ServerResponse): { readonly signal: AbortSignal; stop(): void };
   /** Ends every stream, and those that are opened from now on. */
@@ -10,12 +12,15 @@ export interface OpenStreams {
 }
 
 /** One controller per stream: a signal shared by all of them would collect listeners for as long as the server runs. */
-export function createOpenStreams(): OpenStreams {
+export function createOpenStreams(maxStreams: number): OpenStreams {
   const controllers = new Set<AbortController>();
   let stopping = false;
   return {
     get stopping() {
       return stopping;
+    },
+    get isFull() {
+      return controllers.size >= maxStreams;
     },
     open(response) {
       const controller = new AbortController();

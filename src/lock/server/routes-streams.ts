@@ -6,7 +6,7 @@ import type { Locks } from '../locks.ts';
 import { resourceEventToWire, sessionEventToWire } from '../protocol/events.ts';
 import type { SubscribeRequest } from '../protocol/requests.ts';
 import { subscribeSchema } from '../protocol/requests.ts';
-import { send, wireError } from './errors.ts';
+import { send, stoppingError, wireError } from './errors.ts';
 import type { WireEvent } from './event-stream.ts';
 import { startEventStream } from './event-stream.ts';
 import type { OpenStreams } from './open-streams.ts';
@@ -22,19 +22,22 @@ export interface StreamDeps {
   readonly streams: OpenStreams;
 }
 
+const streamsFull = wireError(503, 'as many event streams are open as there may be', 'full');
+
 type Events = AsyncGenerator<WireEvent, void, undefined>;
 
 /** `GET /lock/subscribe`: the events of one session, or for older clients of one resource. */
 export function addStreamRoutes(base: FastifyInstance, deps: StreamDeps): void {
   const app = base.withTypeProvider<ValibotTypes>();
   app.get('/lock/subscribe', { schema: { querystring: subscribeSchema } }, async (request, reply) => {
+    if (deps.streams.isFull) return send(reply, streamsFull);
     const { signal, stop } = deps.streams.open(reply.raw);
     const events = wireEvents(deps.locks, request.query, signal);
     try {
       // A session's snapshot decides between a stream and an error answer, so it comes before any header. A resource
       // that nobody asked for yet has nothing to say, and its stream begins at once.
       const first = request.query.kind === 'session' ? await firstOf(events, signal) : undefined;
-      if (signal.aborted) return send(reply, wireError(503, 'the lock server is stopping'));
+      if (signal.aborted) return send(reply, stoppingError);
       reply.hijack();
       await pump(deps, { request, reply, events, first, signal });
       return reply;

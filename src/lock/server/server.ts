@@ -7,12 +7,14 @@ import type { Locks } from '../locks.ts';
 import { createApp } from './app.ts';
 import type { Connections } from './connections.ts';
 import { createConnections } from './connections.ts';
+import type { ServerLimits } from './limits.ts';
+import { defaultLimits } from './limits.ts';
 import type { ListenOptions } from './listen.ts';
 import { listen } from './listen.ts';
 import type { Metrics } from './metrics.ts';
 import { createOpenStreams } from './open-streams.ts';
 
-export interface LockServerOptions {
+export interface LockServerOptions extends Partial<ServerLimits> {
   /** The service behind the server; whoever made it closes it, after the server. */
   readonly locks: Locks;
   readonly clock: Clock;
@@ -20,7 +22,7 @@ export interface LockServerOptions {
   readonly log?: Log;
   /** Shown under `/metrics`. */
   readonly metrics?: Metrics;
-  /** A client without a session closed the last connection of its node. */
+  /** A client without a session has closed the last connection that it kept. Never called once the server stops. */
   readonly onNodeGone?: (nodeId: NodeId) => void;
 }
 
@@ -36,9 +38,11 @@ export interface LockServer {
 const graceMs = 1_500;
 const cutMs = 300;
 
-export function createLockServer({ locks, clock, log = silentLog, metrics }: LockServerOptions): LockServer {
-  const streams = createOpenStreams();
-  const connections = createConnections();
+export function createLockServer(options: LockServerOptions): LockServer {
+  const { locks, clock, log = silentLog, metrics, onNodeGone = () => {}, ...limited } = options;
+  const limits: ServerLimits = { ...defaultLimits, ...limited };
+  const streams = createOpenStreams(limits.maxStreams);
+  const connections = createConnections({ clock, log, limits, onNodeGone });
   const app = createApp({ locks, clock, log, streams, connections, metrics });
   let closed: Promise<void> | undefined;
   return {

@@ -1,12 +1,11 @@
 import type { Agent, IncomingMessage } from 'node:http';
 import { request as httpRequest } from 'node:http';
-import type { Clock } from '../../../src/core/clock.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { digestOf } from '../../../src/core/digest.ts';
-import type { Log } from '../../../src/core/log.ts';
 import type { ServerSentEvent } from '../../../src/http/sse.ts';
 import { readEvents } from '../../../src/http/sse.ts';
 import type { Locks } from '../../../src/lock/locks.ts';
+import type { LockServerOptions } from '../../../src/lock/server/server.ts';
 import { createLockServer } from '../../../src/lock/server/server.ts';
 
 export const layer = digestOf(Buffer.from('layer 1'));
@@ -30,9 +29,11 @@ export interface Running {
 const running: Running[] = [];
 
 /** A real server on a free port; `stopServers` ends it. */
-export async function serve(locks: Locks, options: { clock?: Clock; log?: Log } = {}): Promise<Running> {
-  const { clock = systemClock, log } = options;
-  const server = createLockServer({ locks, clock, ...(log ? { log } : {}) });
+export async function serve(
+  locks: Locks,
+  options: Partial<Omit<LockServerOptions, 'locks'>> = {},
+): Promise<Running> {
+  const server = createLockServer({ clock: systemClock, ...options, locks });
   const { url } = await server.listen({ host: '127.0.0.1', port: 0 });
   const one = { url, close: () => server.close() };
   running.push(one);
