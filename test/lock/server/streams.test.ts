@@ -3,7 +3,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
 import { LayerpullError } from '../../../src/core/errors.ts';
 import { toNodeId, toToken } from '../../../src/core/ids.ts';
+import { createMemoryLocks } from '../../../src/lock/backends/memory.ts';
 import type { Locks, ResourceEvent, SessionEvent } from '../../../src/lock/locks.ts';
+import { onCleanup } from '../../support/cleanup.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { ask, fakeLocks, getResponse, layer, listenTo, serve, stopServers } from './support.ts';
 
@@ -62,6 +64,45 @@ describe('the stream of a session', () => {
     expect(String(first)).toMatch(/^retry: 1000\n\n/);
     expect(response.headers['content-type']).toMatch(/^text\/event-stream/);
     response.destroy();
+  });
+
+  it.each([
+    ['0', '1'],
+    ['999999999999999', '1000000000000000'],
+    ['-1', '1'],
+    ['1.5', '1'],
+    ['x', '1'],
+    ['', '1'],
+    ['1234567890123456', '1'],
+  ])('counts on from a last event of %j at %s', async (last, next) => {
+    const { url } = await serve(
+      fakeLocks({ watch: watching([{ kind: 'snapshot', granted: [], queued: [] }]) }),
+    );
+    const stream = await listenTo(url, '/lock/subscribe?session=s-1', { 'last-event-id': last });
+    expect((await stream.next())?.id).toBe(next);
+    stream.stop();
+  });
+
+  it('begins anew with a snapshot of what its client missed', async () => {
+    const locks = createMemoryLocks({ clock: systemClock, recoveryMs: 0 });
+    onCleanup(() => locks.close());
+    const { url } = await serve(locks);
+    const [holder, waiter] = [toNodeId('holder'), toNodeId('waiter')];
+    const { sessionId } = await locks.openSession({ nodeId: waiter });
+    const asked = { type: 'pull', resourceId: layer } as const;
+    await locks.acquire({ ...asked, nodeId: holder });
+    await locks.acquire({ ...asked, nodeId: waiter, sessionId });
+    const first = await listenTo(url, `/lock/subscribe?session=${sessionId}`);
+    const before = await first.next();
+    expect(JSON.parse(before?.data ?? '')).toMatchObject({ granted: [], queued: [{ position: 1 }] });
+    first.stop();
+    const outcome = { success: false, error: 'disk', class: 'node' } as const;
+    await locks.release({ ...asked, nodeId: holder, outcome });
+    const again = await listenTo(url, `/lock/subscribe?session=${sessionId}`, { 'last-event-id': '1' });
+    const after = await again.next();
+    expect([after?.id, after?.event]).toEqual(['2', 'snapshot']);
+    expect(JSON.parse(after?.data ?? '')).toMatchObject({ granted: [{ resource_id: layer }], queued: [] });
+    again.stop();
   });
 
   it('of an unknown session is a plain 404', async () => {
@@ -175,6 +216,14 @@ describe('the stream of a resource', () => {
     await clock.advance(5_000);
     await textHas(': ping');
     response.destroy();
+  });
+
+  it('counts on from the last event too', async () => {
+    const { url } = await serve(fakeLocks(resource([state])));
+    const path = `/lock/subscribe?type=pull&resource_id=${layer}`;
+    const stream = await listenTo(url, path, { 'last-event-id': '7' });
+    expect((await stream.next())?.id).toBe('8');
+    stream.stop();
   });
 
   it('begins before there is anything to tell', async () => {
