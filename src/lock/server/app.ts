@@ -17,7 +17,7 @@ import { compileSchema } from './validate.ts';
 
 export interface AppDeps extends StreamDeps {
   readonly connections: Connections;
-  readonly metrics: Metrics | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 export function createApp(deps: AppDeps): FastifyInstance {
