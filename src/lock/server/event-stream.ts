@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { piecesOf } from './pieces.ts';
+import { pieceBytes, piecesOf } from './pieces.ts';
 
 export interface WireEvent {
   /** Absent: an unnamed event. */
@@ -11,9 +11,9 @@ export interface WireEvent {
 export interface EventStream {
   /**
    * One event, piece by piece as the client has room for it, so that at most two pieces wait in memory. Events are
-   * numbered from 1, or from where the client left off.
+   * numbered from 1, or from where the client left off. A promise only where there was no room for all of it at once.
    */
-  send(event: WireEvent): Promise<void>;
+  send(event: WireEvent): Promise<void> | undefined;
   /** Bytes that mean nothing, so that a client can tell a quiet stream from a dead one. Skipped while bytes wait for it. */
   ping(): void;
   end(): void;
@@ -36,13 +36,12 @@ export function startEventStream(
   });
   response.write('retry: 1000\n\n');
   return {
-    async send(event) {
-      const bytes = Buffer.from(format(event, sequence));
+    send(event) {
+      const text = format(event, sequence);
       sequence += 1;
-      for (const piece of piecesOf(bytes)) {
-        if (response.writableEnded || response.destroyed) return;
-        if (!response.write(piece)) await drained(response, signal);
-      }
+      if (response.writableEnded || response.destroyed) return undefined;
+      if (text.length > smallChars) return sendPieces(response, Buffer.from(text), signal);
+      return response.write(text) ? undefined : drained(response, signal);
     },
     ping() {
       if (response.writableLength === 0 && !response.writableEnded) response.write(': ping\n\n');
@@ -51,6 +50,16 @@ export function startEventStream(
       response.end();
     },
   };
+}
+
+/** Characters of an event that is surely no more than one piece. */
+const smallChars = pieceBytes / 4;
+
+async function sendPieces(response: ServerResponse, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  for (const piece of piecesOf(bytes)) {
+    if (response.writableEnded || response.destroyed) return;
+    if (!response.write(piece)) await drained(response, signal);
+  }
 }
 
 function format({ name, data }: WireEvent, sequence: number): string {

@@ -41,9 +41,9 @@ const cutMs = 300;
 export function createLockServer(options: LockServerOptions): LockServer {
   const { locks, clock, log = silentLog, metrics, onNodeGone = () => {}, ...limited } = options;
   const limits: ServerLimits = { ...defaultLimits, ...limited };
-  const streams = createOpenStreams(limits.maxStreams);
+  const streams = createOpenStreams(limits.maxStreams, clock);
   const connections = createConnections({ clock, log, limits, onNodeGone });
-  const app = createApp({ locks, clock, log, streams, connections, metrics });
+  const app = createApp({ locks, log, streams, connections, metrics });
   let closed: Promise<void> | undefined;
   return {
     listen: async (options) => ({ url: await listen(app, options) }),

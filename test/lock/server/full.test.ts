@@ -151,9 +151,9 @@ describe('a service that cannot take a request now', () => {
 describe('a server that stops', () => {
   it('answers 503 with Retry-After, though it is still alive', async () => {
     const [clock, log] = [createFakeClock(), silentLog];
-    const streams = createOpenStreams(1);
+    const streams = createOpenStreams(1, clock);
     const connections = createConnections({ clock, log, limits: defaultLimits, onNodeGone: () => {} });
-    const app = createApp({ locks: fakeLocks({}), clock, log, streams, connections });
+    const app = createApp({ locks: fakeLocks({}), log, streams, connections });
     streams.stopAll();
     for (const path of ['/readyz', '/locks', '/lock/subscribe?session=s', '/nothing']) {
       const answer = await app.inject(path);

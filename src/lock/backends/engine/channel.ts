@@ -1,4 +1,4 @@
-import { abortable, type Deferred, deferred } from '../../../core/abort.ts';
+import { type Deferred, deferred } from '../../../core/abort.ts';
 import { LayerpullError } from '../../../core/errors.ts';
 
 /** Events for one listener: a bounded line between whoever tells and whoever reads. */
@@ -7,51 +7,55 @@ export interface Channel<T> {
   push(item: T): void;
   /** Lets the reader take what is in line and then end. */
   end(): void;
+  /** The reader is gone: nothing more comes. */
+  stop(): void;
   /** Whether `end` was called, also where the reader had fallen behind before. */
   wasEnded(): boolean;
   /**
-   * Items until the end; nothing more once the signal aborts.
+   * What is in line, as soon as there is something; undefined at the end.
    * @throws LayerpullError `lock_unreachable` when the reader fell behind
    */
-  items(signal: AbortSignal): AsyncGenerator<T, void, undefined>;
+  next(): Promise<readonly T[] | undefined>;
 }
 
 export function createChannel<T>(maxItems = 1_000): Channel<T> {
   let line: T[] = [];
-  let end: 'none' | 'meant' | 'broken' = 'none';
+  let end: 'none' | 'meant' | 'broken' | 'stopped' = 'none';
   let wasEnded = false;
-  let news: Deferred<void> = deferred();
+  let news: Deferred<void> | undefined;
 
-  const wake = () => {
-    news.resolve();
-    news = deferred();
+  const finish = (how: 'meant' | 'broken' | 'stopped') => {
+    if (end === 'none' || how === 'stopped') end = how;
+    news?.resolve();
   };
   return {
     push(item) {
       if (end !== 'none') return;
-      if (line.length < maxItems) line.push(item);
-      else [line, end] = [[], 'broken'];
-      wake();
+      if (line.length < maxItems) {
+        line.push(item);
+        news?.resolve();
+        return;
+      }
+      line = [];
+      finish('broken');
     },
     end() {
       wasEnded = true;
-      if (end === 'none') end = 'meant';
-      wake();
+      finish('meant');
     },
+    stop: () => finish('stopped'),
     wasEnded: () => wasEnded,
-    async *items(signal) {
-      while (!signal.aborted) {
-        const batch = line;
-        line = [];
-        for (const item of batch) {
-          if (signal.aborted) return;
-          yield item;
-        }
-        if (line.length > 0) continue;
-        if (end === 'broken') throw fellBehind();
-        if (end === 'meant') return;
-        await abortable(news.promise, signal).catch(() => {});
+    async next() {
+      if (line.length === 0 && end === 'none') {
+        news = deferred();
+        await news.promise;
+        news = undefined;
       }
+      if (end === 'stopped') return undefined;
+      if (end === 'broken') throw fellBehind();
+      const batch = line;
+      line = [];
+      return batch.length > 0 ? batch : undefined;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { abortable, deferred } from '../../../core/abort.ts';
 import type { Clock } from '../../../core/clock.ts';
 import type { Digest } from '../../../core/digest.ts';
@@ -107,7 +107,7 @@ class Engine implements LockService {
   async openSession(request: OpenSession, signal?: AbortSignal) {
     signal?.throwIfAborted();
     const isReturning = request.sessionId !== undefined;
-    const sessionId = request.sessionId ?? toSessionId(randomUUID());
+    const sessionId = request.sessionId ?? toSessionId(randomBytes(16).toString('hex'));
     const info = this.#step({ kind: 'open-session', request: { ...request, sessionId }, isReturning });
     this.#nodes.opened(sessionId, request, this.#clock.now());
     return await this.#kept(info);
@@ -166,11 +166,13 @@ class Engine implements LockService {
     if (signal.aborted) return;
     const { snapshot } = known(this.#step({ kind: 'stream-opened', sessionId }));
     const channel = createChannel<SessionEvent>();
+    signal.addEventListener('abort', channel.stop, { once: true });
     this.#inOrder(() => this.#watchers.addSession(sessionId, channel));
     try {
       yield await this.#kept({ kind: 'snapshot' as const, ...snapshot });
-      yield* channel.items(signal);
+      for (let batch = await channel.next(); batch; batch = await channel.next()) yield* batch;
     } finally {
+      signal.removeEventListener('abort', channel.stop);
       this.#watchers.removeSession(sessionId, channel);
       // A session that ended took its streams with it; the one that has its id since has others.
       if (!channel.wasEnded()) this.#step({ kind: 'stream-closed', sessionId });
@@ -186,11 +188,13 @@ class Engine implements LockService {
     this.#step({ kind: 'listener-opened', resourceId });
     const news = currentNews(this.#state, type, resourceId, this.#clock.now());
     const channel = createChannel<ResourceEvent>();
+    signal.addEventListener('abort', channel.stop, { once: true });
     this.#inOrder(() => this.#watchers.addResource(type, resourceId, channel));
     try {
       for (const one of await this.#kept(news)) yield this.#withWallTime(one);
-      yield* channel.items(signal);
+      for (let batch = await channel.next(); batch; batch = await channel.next()) yield* batch;
     } finally {
+      signal.removeEventListener('abort', channel.stop);
       this.#watchers.removeResource(type, resourceId, channel);
       this.#step({ kind: 'listener-closed', resourceId });
     }
