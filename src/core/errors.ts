@@ -53,6 +53,7 @@ export const errorTable = {
   lock_protocol: { exitCode: exitCodes.coordination, retryable: false },
   session_unknown: { exitCode: exitCodes.coordination, retryable: true },
   lock_lost: { exitCode: exitCodes.coordination, retryable: true },
+  holder_slow: { exitCode: exitCodes.coordination, retryable: true },
 
   store_unusable: { exitCode: exitCodes.storage, retryable: false },
   store_full: { exitCode: exitCodes.storage, retryable: false },

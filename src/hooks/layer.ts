@@ -89,6 +89,7 @@ async function waitThenAttempt(run: LayerRun, place: Place): Promise<Attempt> {
     if (change.kind === 'moved') tellPlace(run, change.position, change.holder);
     if (change.kind === 'granted') return await useGrant(run, place, change.waiters);
     if (change.kind === 'ended') return await afterWait(run, holder);
+    if (change.kind === 'left') return await downloadInSlot(run, change.hold);
   }
 }
 
@@ -99,19 +100,32 @@ async function afterWait(run: LayerRun, holder: NodeId | undefined): Promise<Att
 
 /** A grant lapses when nobody claims it: without a slot in time, claim it if no one else waits, else pass it on. */
 async function useGrant(run: LayerRun, place: Place, waiters: number): Promise<Attempt> {
-  const slot = await takeWithin(run.slots, run.locks.claimMs / 2, run.clock, run.signal);
+  const slot = await takeSlotFor(run, place);
   if (slot) return await attemptInSlot(run, slot, false);
   if (waiters === 0) return await claimThenWaitForSlot(run);
   await place.decline();
   return { kind: 'again', force: false };
 }
 
+async function takeSlotFor(run: LayerRun, place: Place): Promise<Slot | undefined> {
+  try {
+    return await takeWithin(run.slots, run.locks.claimMs / 2, run.clock, run.signal);
+  } catch (error) {
+    await place.decline();
+    throw error;
+  }
+}
+
 async function claimThenWaitForSlot(run: LayerRun): Promise<Attempt> {
   const reply = await ask(run, false);
   if (reply.kind !== 'granted') return await actOn(run, reply);
-  const slot = await takeOrRelease(run, reply.hold);
+  return await downloadInSlot(run, reply.hold);
+}
+
+async function downloadInSlot(run: LayerRun, hold: Hold): Promise<Attempt> {
+  const slot = await takeOrRelease(run, hold);
   try {
-    return await downloadLayer(run, reply.hold);
+    return await downloadLayer(run, hold);
   } finally {
     slot.release();
   }

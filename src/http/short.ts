@@ -16,6 +16,8 @@ export interface ShortClientOptions {
   readonly retries?: number;
   /** Milliseconds between two tries; each pause is between half of it and all. Default 1,000. */
   readonly retryDelayMs?: number;
+  /** Random number in [0, 1) for those pauses. Default `Math.random`. */
+  readonly random?: () => number;
 }
 
 export interface ShortRequest {
@@ -71,6 +73,7 @@ async function sendWithRetries(options: ShortClientOptions, request: ShortReques
       clock: options.clock,
       retries: request.retries ?? options.retries ?? 3,
       delayMs: options.retryDelayMs ?? 1_000,
+      ...(options.random ? { random: options.random } : {}),
       shouldRetry: (error) => mayRepeat(error, repeatable),
       signal: request.signal,
     });

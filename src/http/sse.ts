@@ -11,6 +11,8 @@ export interface ServerSentEvent {
 export interface EventStreamOptions {
   /** Longest event, in characters. Default 1 Mi: a snapshot of a thousand layers takes a third of it. */
   readonly maxEventLength?: number;
+  /** Hears how many milliseconds the server asks to wait before coming back. */
+  readonly onRetry?: (ms: number) => void;
 }
 
 /**
@@ -32,6 +34,7 @@ export async function* readEvents(
     onError: (error) => {
       if (error.type === 'max-buffer-size-exceeded') tooLong = error;
     },
+    ...(options.onRetry ? { onRetry: options.onRetry } : {}),
   });
   for await (const bytes of body) {
     parser.feed(decoder.decode(bytes, { stream: true }));

@@ -109,11 +109,19 @@ export interface GrantView {
   readonly waiters: number;
 }
 
+/** How far a holder is, in bytes, as it last reported. Both are 0 for one that never reports. */
+export interface HolderProgress {
+  readonly offset: number;
+  readonly total: number;
+}
+
 export interface PlaceView {
   readonly type: OperationType;
   readonly resourceId: Digest;
   readonly position: number;
   readonly holder?: HolderView;
+  /** Of the holder; absent while there is none. */
+  readonly progress?: HolderProgress;
 }
 
 /** All that a session holds and waits for. A place it had and that is in neither list was answered: ask again. */
@@ -274,7 +282,9 @@ export type PlaceChange =
   /** The lock is waiting to be claimed: acquire again within `claimMs`, or decline. */
   | { readonly kind: 'granted'; readonly waiters: number }
   /** The wait is over for another reason (done, failed, lost): look into the store, then acquire again. */
-  | { readonly kind: 'ended' };
+  | { readonly kind: 'ended' }
+  /** The holder is too slow: the place was given up, and `hold` is the leave to go on without a lock. */
+  | { readonly kind: 'left'; readonly hold: Hold };
 
 /** A place in a queue. */
 export interface Place {

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { toRequestId } from '../core/ids.ts';
+import { type Deferred, deferred } from '../core/abort.ts';
+import { type RequestId, type Token, toRequestId } from '../core/ids.ts';
+import { HolderRate, type HolderRateOptions } from './holder-rate.ts';
 import type {
   GrantView,
   HeldProgress,
   LayerAcquire,
+  PlaceView,
   ResourceRequest,
   SessionEvent,
   SessionSnapshot,
@@ -11,110 +14,232 @@ import type {
 import type { ActiveHold } from './session-holds.ts';
 import { createPendingRequest, type PendingRequest } from './session-places.ts';
 
-type Key = Pick<ResourceRequest, 'type' | 'resourceId'>;
+/** What is asked for: one session uses it once at a time. */
+export type Key = Pick<ResourceRequest, 'type' | 'resourceId'>;
+
+export interface BookParts {
+  readonly now: () => number;
+  readonly rate: HolderRateOptions;
+  /** The server gives this session a lock (with `token`) or a place that nobody here waits for any more. */
+  readonly onStray: (key: Key, token?: Token) => void;
+  /** The holder in front of a waiter is too slow: `rate` in bytes per second. */
+  readonly onSlow: (pending: PendingRequest, rate: number) => void;
+}
+
+/** How the session saw things when it asked the server for its view: only what was so then can have changed since. */
+export interface Asked {
+  readonly held: readonly HeldProgress[];
+  readonly waiting: ReadonlySet<PendingRequest>;
+  /** What it used, or was about to. */
+  readonly keys: ReadonlySet<string>;
+}
+
+/** What a session does with a key: it asks or waits, holds, or goes on without a lock. */
+type Use = { readonly freed: Deferred<void> } & (
+  | { readonly kind: 'pending'; readonly pending: PendingRequest }
+  | { readonly kind: 'held'; readonly active: ActiveHold }
+  | { readonly kind: 'alone' }
+);
+
+/** Requests that were answered are asked again under their ids, at most so many: the oldest are forgotten first. */
+const maxAnswered = 1_000;
 
 /** What one session holds and waits for, kept up to date by what the server tells. */
 export class SessionBook {
-  readonly #pending = new Map<string, PendingRequest>();
-  readonly #holds = new Map<string, ActiveHold>();
-  readonly #onStrayGrant: (grant: Key) => void;
+  readonly #parts: BookParts;
+  readonly #uses = new Map<string, Use>();
+  readonly #answered = new Map<string, RequestId>();
 
-  /** `onStrayGrant` hears of a grant that nobody here waits for any more. */
-  constructor(onStrayGrant: (grant: Key) => void) {
-    this.#onStrayGrant = onStrayGrant;
+  constructor(parts: BookParts) {
+    this.#parts = parts;
   }
 
-  /** The request under way for this resource, or a new one. */
-  pendingFor(request: LayerAcquire): PendingRequest {
-    const known = this.#pending.get(keyOf(request));
-    if (known) return known;
-    const fresh = createPendingRequest(request, toRequestId(randomUUID()));
-    this.#pending.set(keyOf(request), fresh);
-    return fresh;
+  /** A new request, or the one that was called; undefined while the session uses the key already. */
+  begin(request: LayerAcquire): PendingRequest | undefined {
+    const use = this.#uses.get(keyOf(request));
+    if (use?.kind === 'pending' && use.pending.stage === 'called') {
+      use.pending.askAgain();
+      return use.pending;
+    }
+    if (use) return undefined;
+    const requestId = this.#answered.get(keyOf(request)) ?? toRequestId(randomUUID());
+    this.#answered.delete(keyOf(request));
+    const pending = createPendingRequest({ request, requestId, rate: new HolderRate(this.#parts.rate) });
+    this.#uses.set(keyOf(request), { kind: 'pending', pending, freed: deferred() });
+    return pending;
   }
 
-  forget(pending: PendingRequest): void {
-    const key = keyOf(pending.request);
-    if (this.#pending.get(key) === pending) this.#pending.delete(key);
+  /** Resolves when the session has done with what it uses the key for now. */
+  async freed(key: Key): Promise<void> {
+    await this.#uses.get(keyOf(key))?.freed.promise;
   }
 
-  /** Requests that were told a place in a queue. */
+  /** With the server's knowledge, that is: not alone. */
+  isUsed(key: Key): boolean {
+    const use = this.#uses.get(keyOf(key));
+    return use !== undefined && use.kind !== 'alone';
+  }
+
+  isPending(pending: PendingRequest): boolean {
+    const use = this.#uses.get(keyOf(pending.request));
+    return use?.kind === 'pending' && use.pending === pending;
+  }
+
+  /** The request is over. Answers whether it was still under way. */
+  forget(pending: PendingRequest): boolean {
+    if (!this.isPending(pending)) return false;
+    this.#free(pending.request);
+    return true;
+  }
+
+  /** Its wait is over; whoever asks for the same again asks the same question. */
+  answered(pending: PendingRequest): void {
+    if (!this.forget(pending)) return;
+    this.#answered.set(keyOf(pending.request), pending.requestId);
+    const [oldest] = this.#answered.keys();
+    if (this.#answered.size > maxAnswered && oldest !== undefined) this.#answered.delete(oldest);
+  }
+
+  /** A request came to its lock. */
+  hold(key: Key, active: ActiveHold): void {
+    this.#change(key, { kind: 'held', active });
+  }
+
+  endHold(key: Key, active: ActiveHold): void {
+    const use = this.#uses.get(keyOf(key));
+    if (use?.kind === 'held' && use.active === active) this.#free(key);
+  }
+
+  goAlone(key: Key): void {
+    this.#change(key, { kind: 'alone' });
+  }
+
+  endAlone(key: Key): void {
+    if (this.#uses.get(keyOf(key))?.kind === 'alone') this.#free(key);
+  }
+
+  /** Requests that have a place, or had one until they were called. */
   waiting(): readonly PendingRequest[] {
-    return [...this.#pending.values()].filter((pending) => pending.position > 0);
+    return [...this.#uses.values()].flatMap((use) =>
+      use.kind === 'pending' && use.pending.stage !== 'asking' ? [use.pending] : [],
+    );
   }
 
-  addHold(request: Key, active: ActiveHold): void {
-    this.#holds.set(keyOf(request), active);
-  }
-
-  removeHold(request: Key, active: ActiveHold): void {
-    if (this.#holds.get(keyOf(request)) === active) this.#holds.delete(keyOf(request));
-  }
-
-  held(): readonly HeldProgress[] {
-    return [...this.#holds.values()].map((active) => active.view());
+  asked(): Asked {
+    const held: HeldProgress[] = [];
+    const keys = new Set<string>();
+    for (const [key, use] of this.#uses) {
+      if (use.kind === 'held') held.push(use.active.view());
+      if (use.kind !== 'alone') keys.add(key);
+    }
+    return { held, keys, waiting: new Set(this.waiting()) };
   }
 
   /** Wakes every waiter: what they wait for will not be told any more. */
   endWaits(): void {
-    for (const pending of this.#pending.values()) pending.push({ kind: 'ended' });
+    for (const use of this.#uses.values()) if (use.kind === 'pending') use.pending.push({ kind: 'ended' });
   }
 
-  onEvent(event: SessionEvent): void {
+  /** Wakes also those who wait for another user of this session. */
+  close(): void {
+    this.endWaits();
+    for (const use of this.#uses.values()) use.freed.resolve();
+  }
+
+  onEvent(event: SessionEvent, asked: Asked): void {
     switch (event.kind) {
       case 'snapshot':
-        this.onSnapshot(event);
+        this.onSnapshot(event, asked);
         break;
       case 'granted':
         this.#onGranted(event);
         break;
       case 'queued':
-        this.#pending.get(keyOf(event))?.push({ ...event, kind: 'moved' });
+        this.#onQueued(event);
         break;
       case 'revoked':
-        this.#revoke(event, event.token, event.reason);
-        this.#pending.get(keyOf(event))?.push({ kind: 'ended' });
+        this.#onRevoked(event);
         break;
       case 'completed':
       case 'failed':
-        this.#pending.get(keyOf(event))?.push({ kind: 'ended' });
+        this.#pendingAt(event)?.push({ kind: 'ended' });
         break;
       case 'ping':
         break;
     }
   }
 
-  /** Whoever waits and is in neither list was answered while nobody listened. */
-  onSnapshot({ granted, queued }: SessionSnapshot): void {
-    const grants = new Map(granted.map((grant) => [keyOf(grant), grant]));
-    const places = new Map(queued.map((place) => [keyOf(place), place]));
-    for (const pending of this.waiting()) {
-      const key = keyOf(pending.request);
-      const grant = grants.get(key);
-      const place = places.get(key);
-      if (grant) pending.push({ kind: 'granted', waiters: grant.waiters });
-      else if (place) pending.push({ ...place, kind: 'moved' });
-      else pending.push({ kind: 'ended' });
+  /** How the server sees this session, in answer to a question of which `asked` is the moment. */
+  onSnapshot({ granted, queued }: SessionSnapshot, asked: Asked): void {
+    const told = new Set([...granted, ...queued].map(keyOf));
+    for (const grant of granted) {
+      if (this.isUsed(grant)) this.#onGranted(grant);
+      else if (!asked.keys.has(keyOf(grant))) this.#parts.onStray(grant, grant.token);
     }
+    for (const place of queued) {
+      if (this.isUsed(place)) this.#onQueued(place);
+      else if (!asked.keys.has(keyOf(place))) this.#parts.onStray(place);
+    }
+    // Whoever waited and is in neither list was answered while nobody listened.
+    for (const pending of asked.waiting)
+      if (!told.has(keyOf(pending.request))) pending.push({ kind: 'ended' });
   }
 
   /** A lock that was listed in a heartbeat and is not in the answer belongs to somebody else. */
-  onHeldAnswer(snapshot: SessionSnapshot, sent: readonly HeldProgress[]): void {
+  onHeldAnswer(snapshot: SessionSnapshot, { held }: Asked): void {
     const tokens = new Set(snapshot.granted.map((grant) => grant.token));
-    for (const held of sent) {
-      if (!tokens.has(held.token)) this.#revoke(held, held.token, 'the lock server gave it to another');
+    for (const one of held) {
+      if (!tokens.has(one.token)) this.#revoke(one, one.token, 'the lock server gave it to another');
     }
   }
 
   #onGranted(grant: GrantView): void {
-    const pending = this.#pending.get(keyOf(grant));
-    if (pending) pending.push({ kind: 'granted', waiters: grant.waiters });
-    else if (!this.#holds.has(keyOf(grant))) this.#onStrayGrant(grant);
+    const use = this.#uses.get(keyOf(grant));
+    if (use?.kind === 'pending') use.pending.offer(grant.token, grant.waiters);
+    else if (use?.kind !== 'held' || use.active.token < grant.token) this.#parts.onStray(grant, grant.token);
   }
 
-  #revoke(key: Key, token: ActiveHold['token'], reason: string): void {
-    const active = this.#holds.get(keyOf(key));
-    if (active?.token === token) active.revoke(reason);
+  #onQueued(place: PlaceView): void {
+    const pending = this.#pendingAt(place);
+    if (!pending) return;
+    const { position, holder, progress } = place;
+    pending.push({ kind: 'moved', position, ...(holder ? { holder } : {}) });
+    if (!holder) pending.rate.reset();
+    if (pending.stage !== 'waiting' || !holder || !progress) return;
+    const sample = { nowMs: this.#parts.now(), holder: holder.sessionId ?? holder.nodeId, ...progress };
+    const rate = pending.rate.slowRate(sample);
+    if (rate !== undefined) this.#parts.onSlow(pending, rate);
+  }
+
+  /** Also a grant is revoked when it is not claimed in time. */
+  #onRevoked({ type, resourceId, token, reason }: Extract<SessionEvent, { kind: 'revoked' }>): void {
+    const key = { type, resourceId };
+    this.#revoke(key, token, reason);
+    const pending = this.#pendingAt(key);
+    if (pending?.offered === token) pending.push({ kind: 'ended' });
+  }
+
+  /** What its owner has ended already is not taken from anybody. */
+  #revoke(key: Key, token: Token, reason: string): void {
+    const use = this.#uses.get(keyOf(key));
+    if (use?.kind !== 'held' || use.active.token !== token || use.active.isEnding()) return;
+    this.#free(key);
+    use.active.revoke(reason);
+  }
+
+  #pendingAt(key: Key): PendingRequest | undefined {
+    const use = this.#uses.get(keyOf(key));
+    return use?.kind === 'pending' ? use.pending : undefined;
+  }
+
+  #change(key: Key, to: { kind: 'held'; active: ActiveHold } | { kind: 'alone' }): void {
+    const freed = this.#uses.get(keyOf(key))?.freed ?? deferred<void>();
+    this.#uses.set(keyOf(key), { ...to, freed });
+  }
+
+  #free(key: Key): void {
+    this.#uses.get(keyOf(key))?.freed.resolve();
+    this.#uses.delete(keyOf(key));
   }
 }
 

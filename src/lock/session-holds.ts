@@ -7,6 +7,8 @@ export interface ActiveHold {
   readonly hold: Hold;
   readonly token: Token;
   view(): HeldProgress;
+  /** Its owner has ended it: whatever is told of it from then on is no news. */
+  isEnding(): boolean;
   revoke(reason: string): void;
 }
 
@@ -15,7 +17,7 @@ export interface HoldParts {
   readonly token: Token;
   readonly source: Source;
   readonly onProgress: () => void;
-  /** Takes the hold off the books and tells the server. */
+  /** Tells the server, and takes the hold off the books. */
   readonly onRelease: (outcome: Outcome) => Promise<void>;
 }
 
@@ -23,6 +25,7 @@ export function createHold(parts: HoldParts): ActiveHold {
   const { type, resourceId, total } = parts.request;
   const revocation = new AbortController();
   let offset = 0;
+  let isEnding = false;
   let released: Promise<void> | undefined;
   const hold: Hold = {
     resourceId,
@@ -34,6 +37,7 @@ export function createHold(parts: HoldParts): ActiveHold {
       parts.onProgress();
     },
     release(outcome) {
+      isEnding = true;
       released ??= parts.onRelease(outcome);
       return released;
     },
@@ -42,18 +46,21 @@ export function createHold(parts: HoldParts): ActiveHold {
     hold,
     token: parts.token,
     view: () => ({ type, resourceId, token: parts.token, offset, total }),
+    isEnding: () => isEnding,
     revoke: (reason) =>
       revocation.abort(new LayerpullError('lock_lost', `the lock on ${resourceId} is lost: ${reason}`)),
   };
 }
 
 /** Leave to go on without a lock: nobody coordinates, and the store keeps two downloads apart. */
-export function uncoordinatedHold(request: LayerAcquire): Hold {
+export function uncoordinatedHold(request: LayerAcquire, onRelease: () => void): Hold {
   return {
     resourceId: request.resourceId,
     source: { kind: 'registry' },
     revoked: new AbortController().signal,
     progress() {},
-    async release() {},
+    async release() {
+      onRelease();
+    },
   };
 }

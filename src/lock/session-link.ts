@@ -1,48 +1,33 @@
 import { withDeadline } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import { isLayerpullError, LayerpullError, toLayerpullError } from '../core/errors.ts';
-import type { HeldProgress, Locks, OpenSession, SessionEvent, SessionSnapshot } from './locks.ts';
+import { pauseBefore } from '../core/retry.ts';
+import type { Locks, OpenSession, SessionEvent, SessionInfo, SessionSnapshot } from './locks.ts';
+import type { Asked } from './session-book.ts';
+import type { LinkBounds } from './session-bounds.ts';
 
 export interface LinkParts {
   readonly locks: Locks;
   readonly open: OpenSession & { readonly sessionId: NonNullable<OpenSession['sessionId']> };
   readonly clock: Clock;
   readonly bounds: LinkBounds;
-  readonly held: () => readonly HeldProgress[];
-  /** Whether bytes flowed since the last heartbeat. */
-  readonly isBusy: () => boolean;
-  readonly onEvent: (event: SessionEvent) => void;
+  /** Random number in [0, 1). */
+  readonly random: () => number;
+  /** How the session sees things now. */
+  readonly asked: () => Asked;
+  /** An event of the stream that was opened when things were as `asked` says. */
+  readonly onEvent: (event: SessionEvent, asked: Asked) => void;
   /** How the server sees this session's places. */
-  readonly onSnapshot: (snapshot: SessionSnapshot) => void;
-  /** The answer to a heartbeat that listed `sent`. */
-  readonly onHeldAnswer: (snapshot: SessionSnapshot, sent: readonly HeldProgress[]) => void;
+  readonly onSnapshot: (snapshot: SessionSnapshot, asked: Asked) => void;
+  /** The answer to a heartbeat that listed what `asked` says is held. */
+  readonly onHeldAnswer: (snapshot: SessionSnapshot, asked: Asked) => void;
   /** The server had forgotten the session and has taken it up again: places must be asked for once more. */
   readonly onReopened: () => Promise<void>;
   /** Contact failed for as long as the bounds allow; told once until contact is made again. */
   readonly onLost: (error: LayerpullError) => void;
 }
 
-/** Milliseconds, each with the reason for its default. */
-export interface LinkBounds {
-  /** First contact, in all: a pull must not stand at the door. Default 3,000. */
-  readonly firstContactMs: number;
-  /** Out of reach for this long ends coordination. Default 5,000. */
-  readonly outOfReachMs: number;
-  /** One heartbeat; shorter than the interval between two. Default 4,000. */
-  readonly heartbeatTimeoutMs: number;
-  /** Between heartbeats while bytes flow, so that waiters see progress. Default 1,000. */
-  readonly busyHeartbeatMs: number;
-  /** Between heartbeats while there is no stream: the polling fallback. Default 500. */
-  readonly pollMs: number;
-}
-
-export const defaultLinkBounds: LinkBounds = {
-  firstContactMs: 3_000,
-  outOfReachMs: 5_000,
-  heartbeatTimeoutMs: 4_000,
-  busyHeartbeatMs: 1_000,
-  pollMs: 500,
-};
+const nobody: ReadonlySet<never> = new Set<never>();
 
 /** The line to the lock server: opens the session on first use, then keeps it by a stream and heartbeats. */
 export class SessionLink {
@@ -52,9 +37,13 @@ export class SessionLink {
   #heartbeatMs = 5_000;
   #claimMs = 10_000;
   #streamIsUp = false;
+  /** Bytes flowed since the last heartbeat. */
+  #isBusy = false;
   #outSinceMs: number | undefined;
+  /** How often the session was opened again. */
+  #reopenings = 0;
   #opening: Promise<void> | undefined;
-  #beating: Promise<void> | undefined;
+  #reopening: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
   #loops: Promise<unknown> = Promise.resolve();
 
@@ -63,12 +52,22 @@ export class SessionLink {
   }
 
   get isOnline(): boolean {
-    return this.#phase === 'online';
+    return this.#phase === 'online' && !this.#closing.signal.aborted;
+  }
+
+  /** Aborts when the link is closed. */
+  get closed(): AbortSignal {
+    return this.#closing.signal;
   }
 
   /** Milliseconds a grant waits to be claimed, as the server says. */
   get claimMs(): number {
     return this.#claimMs;
+  }
+
+  /** Bytes flow: heartbeats tell of it. */
+  noteProgress(): void {
+    this.#isBusy = true;
   }
 
   /** Opens the session if need be. Answers whether the server is in reach. */
@@ -80,10 +79,11 @@ export class SessionLink {
 
   /** Takes the session up again at a server that does not know it, with all that it holds. */
   async reopen(): Promise<void> {
-    const { locks, open, bounds, onReopened } = this.#parts;
-    await this.#call(bounds.firstContactMs, (signal) => locks.openSession(open, signal));
-    await this.#renew();
-    await onReopened();
+    this.#closing.signal.throwIfAborted();
+    this.#reopening ??= this.#reopenOnce().finally(() => {
+      this.#reopening = undefined;
+    });
+    await this.#reopening;
   }
 
   /** Contact failed for good, here or in a request outside the link. Told once until contact is made again. */
@@ -100,16 +100,29 @@ export class SessionLink {
   }
 
   async #openOnce(): Promise<void> {
-    const { locks, open, bounds } = this.#parts;
     try {
-      const info = await this.#call(bounds.firstContactMs, (signal) => locks.openSession(open, signal));
-      this.#heartbeatMs = info.heartbeatMs;
-      this.#claimMs = info.claimMs;
+      await this.#open();
       this.#inContact();
     } catch (error) {
       this.lose(error);
     }
     this.#loops = Promise.all([this.#keepBeating(), this.#keepStream()]);
+  }
+
+  async #open(): Promise<void> {
+    const { locks, open, bounds } = this.#parts;
+    const info: SessionInfo = await this.#call(bounds.firstContactMs, (signal) =>
+      locks.openSession(open, signal),
+    );
+    this.#heartbeatMs = info.heartbeatMs;
+    this.#claimMs = info.claimMs;
+  }
+
+  async #reopenOnce(): Promise<void> {
+    this.#reopenings += 1;
+    await this.#open();
+    await this.#renew();
+    await this.#parts.onReopened();
   }
 
   async #closeOnce(): Promise<void> {
@@ -118,86 +131,119 @@ export class SessionLink {
     this.#closing.abort(new LayerpullError('lock_lost', 'the session is closed'));
     await this.#opening;
     await this.#loops;
+    await this.#reopening?.catch(() => {});
     if (!wasOnline) return;
     const bye = (signal: AbortSignal) => locks.closeSession(open.sessionId, signal);
     await withDeadline(clock, 1_000, undefined, () => silence(1_000), bye).catch(() => {});
   }
 
   async #keepBeating(): Promise<void> {
-    const { clock, bounds } = this.#parts;
+    const { clock, bounds, random } = this.#parts;
     let lastMs = clock.now();
-    while (await this.#pause(bounds.pollMs)) {
-      if (clock.now() - lastMs < this.#beatEveryMs()) continue;
-      await this.#beat();
+    // The jitter keeps the clients of one server apart.
+    while (await this.#pause(bounds.pollMs * (0.5 + random()))) {
+      const isDue = this.#isPolling() || clock.now() - lastMs >= this.#beatEveryMs();
+      if (!isDue) continue;
       lastMs = clock.now();
+      await this.#beat();
     }
   }
 
+  /** Opens it again whenever it breaks; one that breaks soon and often less and less often. */
   async #keepStream(): Promise<void> {
+    const { clock, bounds, random } = this.#parts;
+    const { reconnectMs: delayMs, maxReconnectMs: maxDelayMs } = bounds;
+    let failures = 0;
     do {
+      await this.#reopening?.catch(() => {});
+      const startedMs = clock.now();
       await this.#readStream();
       this.#streamIsUp = false;
-      if (this.#closing.signal.aborted) return;
-      await this.#beat();
-    } while (await this.#pause(this.#parts.bounds.pollMs));
+      failures = clock.now() - startedMs < maxDelayMs ? failures + 1 : 1;
+    } while (await this.#pause(pauseBefore(failures - 1, { delayMs, factor: 2, maxDelayMs, random })));
   }
 
   async #readStream(): Promise<void> {
     const { locks, open, onEvent } = this.#parts;
+    const moment = this.#moment();
     try {
       for await (const event of locks.watch(open.sessionId, this.#closing.signal)) {
         this.#streamIsUp = true;
         this.#inContact();
-        onEvent(event);
+        onEvent(event, moment());
       }
     } catch {
       // A broken stream says nothing by itself: the heartbeat that follows finds out why.
     }
   }
 
+  /** Without a stream, heartbeats bring the news. */
+  #isPolling(): boolean {
+    return this.#phase !== 'lost' && (!this.#streamIsUp || this.#outSinceMs !== undefined);
+  }
+
   #beatEveryMs(): number {
-    const { bounds, isBusy } = this.#parts;
-    if (this.#phase === 'lost') return this.#heartbeatMs;
-    if (!this.#streamIsUp || this.#outSinceMs !== undefined) return bounds.pollMs;
-    return isBusy() ? bounds.busyHeartbeatMs : this.#heartbeatMs;
+    const isTelling = this.#phase !== 'lost' && this.#isBusy;
+    return isTelling ? this.#parts.bounds.busyHeartbeatMs : this.#heartbeatMs;
   }
 
-  #beat(): Promise<void> {
-    this.#beating ??= this.#beatOnce().finally(() => {
-      this.#beating = undefined;
-    });
-    return this.#beating;
-  }
-
-  async #beatOnce(): Promise<void> {
-    const { clock, bounds } = this.#parts;
+  async #beat(): Promise<void> {
+    const { clock, bounds, onSnapshot } = this.#parts;
     const startedMs = clock.now();
+    const moment = this.#moment();
     try {
-      await this.#renewOrReopen();
+      const snapshot = await this.#renew();
+      onSnapshot(snapshot, moment());
     } catch (error) {
+      if (this.#closing.signal.aborted) return;
+      const failure = isUnknownSession(error) ? await this.#tryToReopen() : error;
+      if (failure === undefined) return;
       this.#outSinceMs ??= startedMs;
-      if (clock.now() - this.#outSinceMs >= bounds.outOfReachMs) this.lose(error);
+      if (clock.now() - this.#outSinceMs >= bounds.outOfReachMs) this.lose(failure);
     }
   }
 
-  async #renewOrReopen(): Promise<void> {
+  /** Answers the error when it failed. */
+  async #tryToReopen(): Promise<unknown> {
     try {
-      this.#parts.onSnapshot(await this.#renew());
-    } catch (error) {
-      if (!isUnknownSession(error)) throw error;
       await this.reopen();
+      return undefined;
+    } catch (error) {
+      return error;
     }
   }
 
   async #renew(): Promise<SessionSnapshot> {
-    const { locks, open, bounds, held, onHeldAnswer } = this.#parts;
-    const sent = held();
-    const snapshot = await this.#call(bounds.heartbeatTimeoutMs, (signal) =>
-      locks.renew(open.sessionId, { held: sent }, signal),
+    const { locks, open, asked, onHeldAnswer } = this.#parts;
+    const sent = asked();
+    this.#isBusy = false;
+    const snapshot = await this.#call(this.#beatTimeoutMs(), (signal) =>
+      locks.renew(open.sessionId, { held: sent.held }, signal),
     );
     this.#inContact();
     onHeldAnswer(snapshot, sent);
     return snapshot;
+  }
+
+  /** A silent server is out of reach when the bound says so, and not one whole heartbeat later. */
+  #beatTimeoutMs(): number {
+    const { clock, bounds } = this.#parts;
+    if (this.#phase === 'lost' || this.#outSinceMs === undefined) return bounds.heartbeatTimeoutMs;
+    const leftMs = this.#outSinceMs + bounds.outOfReachMs - clock.now();
+    return Math.min(bounds.heartbeatTimeoutMs, Math.max(leftMs, bounds.pollMs));
+  }
+
+  /**
+   * How things are at the moment of a question. If the session was opened again before the answer came, its places may
+   * have been missing at the server, and the answer tells nothing about them.
+   */
+  #moment(): () => Asked {
+    const asked = this.#parts.asked();
+    const reopenings = this.#reopenings;
+    return () => {
+      const isSame = this.#reopenings === reopenings && this.#reopening === undefined;
+      return isSame ? asked : { ...asked, waiting: nobody };
+    };
   }
 
   #inContact(): void {
@@ -206,6 +252,7 @@ export class SessionLink {
   }
 
   async #call<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.#closing.signal.throwIfAborted();
     return await withDeadline(this.#parts.clock, ms, this.#closing.signal, () => silence(ms), work);
   }
 

@@ -1,25 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { withDeadline } from '../core/abort.ts';
+import { abortable } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
-import { isLayerpullError, LayerpullError } from '../core/errors.ts';
+import { isLayerpullError, type LayerpullError } from '../core/errors.ts';
 import { type NodeId, type SessionId, type StoreId, toSessionId } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type {
   AcquireReply,
-  HeldProgress,
   Hold,
   LayerAcquire,
   LayerReply,
   Locks,
-  Outcome,
   Place,
-  ResourceRequest,
+  PlaceChange,
   SessionLocks,
 } from './locks.ts';
-import { SessionBook } from './session-book.ts';
-import { type ActiveHold, createHold, uncoordinatedHold } from './session-holds.ts';
-import { defaultLinkBounds, isUnknownSession, type LinkBounds, SessionLink } from './session-link.ts';
+import { type Asked, SessionBook } from './session-book.ts';
+import { defaultBounds, type SessionBounds } from './session-bounds.ts';
+import { SessionCalls } from './session-calls.ts';
+import { createHold, uncoordinatedHold } from './session-holds.ts';
+import { SessionLink } from './session-link.ts';
 import type { PendingRequest } from './session-places.ts';
+import { slowHolder } from './session-warnings.ts';
 
 export interface LockSessionOptions {
   readonly locks: Locks;
@@ -28,23 +29,26 @@ export interface LockSessionOptions {
   readonly storeId?: StoreId;
   readonly clock: Clock;
   readonly log?: Log;
-  /** `fallback`: without the lock server every request is granted at once; `fail`: it throws. Default `fallback`. */
+  /**
+   * `fallback`: without the lock server, or behind a holder that is too slow, every request is granted at once; `fail`:
+   * without the lock server it throws, and no holder is left. Default `fallback`.
+   */
   readonly onLockFailure?: 'fallback' | 'fail';
-  /** Told once each time coordination is lost. */
+  /** Told once each time coordination is lost, and once for each layer whose holder is left. */
   readonly onWarning?: (warning: LayerpullError) => void;
-  readonly bounds?: Partial<LinkBounds>;
+  readonly bounds?: Partial<SessionBounds>;
+  /** Random number in [0, 1): spreads heartbeats and retries. Default `Math.random`. */
+  readonly random?: () => number;
 }
 
-/** One live session at a lock service. */
+/** One live session at a lock service. It uses one resource once at a time: a second request for it waits for the first. */
 export interface LockSession extends SessionLocks {
-  /** Ends the session; what it still holds is freed as failed. Idempotent, never throws. */
+  /**
+   * Ends the session; what it still holds is freed as failed. Who waits is woken, and requests that are under way or
+   * come later throw `lock_lost`. Idempotent, never throws.
+   */
   close(): Promise<void>;
 }
-
-/** Between two tries to reach a server that went away: short enough for the next one to be found at once. */
-const retryMs = 200;
-/** What may be left unsaid is said in this many milliseconds or not at all. */
-const lastWordMs = 1_000;
 
 /**
  * Makes a session that is opened by its first request and kept by a stream and heartbeats. It comes back by itself
@@ -57,32 +61,23 @@ export function openLockSession(options: LockSessionOptions): LockSession {
 class Session implements LockSession {
   readonly sessionId: SessionId = toSessionId(randomUUID());
   readonly #options: LockSessionOptions;
-  readonly #bounds: LinkBounds;
+  readonly #bounds: SessionBounds;
   readonly #log: Log;
+  readonly #book: SessionBook;
   readonly #link: SessionLink;
-  readonly #book = new SessionBook((grant) => {
-    void this.#tellDecline(grant);
-  });
-  #isBusy = false;
+  readonly #calls: SessionCalls;
   #failure: LayerpullError | undefined;
 
   constructor(options: LockSessionOptions) {
-    const { locks, clock, nodeId, storeId, bounds, log = silentLog } = options;
+    const { locks, clock, nodeId, log = silentLog, random = Math.random } = options;
     this.#options = options;
     this.#log = log;
-    this.#bounds = { ...defaultLinkBounds, ...bounds };
-    this.#link = new SessionLink({
-      locks,
-      clock,
-      bounds: this.#bounds,
-      open: { sessionId: this.sessionId, nodeId, ...(storeId === undefined ? {} : { storeId }) },
-      held: () => this.#held(),
-      isBusy: () => this.#isBusy,
-      onEvent: (event) => this.#book.onEvent(event),
-      onSnapshot: (snapshot) => this.#book.onSnapshot(snapshot),
-      onHeldAnswer: (snapshot, sent) => this.#book.onHeldAnswer(snapshot, sent),
-      onReopened: () => this.#askForPlacesAgain(),
-      onLost: (error) => this.#onLost(error),
+    this.#bounds = { ...defaultBounds, ...options.bounds };
+    this.#book = this.#openBook();
+    this.#link = this.#openLink(random);
+    this.#calls = new SessionCalls({
+      ...{ locks, clock, log, random, nodeId },
+      ...{ sessionId: this.sessionId, link: this.#link, outOfReachMs: this.#bounds.outOfReachMs },
     });
   }
 
@@ -91,83 +86,59 @@ class Session implements LockSession {
   }
 
   async acquire(request: LayerAcquire, signal: AbortSignal): Promise<LayerReply> {
-    signal.throwIfAborted();
-    if (!(await this.#link.ready())) return this.#goAlone(request);
-    signal.throwIfAborted();
-    const pending = this.#book.pendingFor(request);
-    try {
-      return this.#settle(pending, await this.#ask(pending, signal));
-    } catch (error) {
-      this.#book.forget(pending);
-      signal.throwIfAborted();
-      if (!isLayerpullError(error) || error.origin !== 'lock') throw error;
-      this.#link.lose(error);
-      return this.#goAlone(request);
-    }
+    this.#throwIfOver(signal);
+    const isReady = await abortable(this.#link.ready(), signal);
+    this.#throwIfOver(signal);
+    const pending = this.#book.begin(request);
+    if (!pending) return { kind: 'queued', place: this.#placeBehindOneself(request) };
+    return isReady ? await this.#acquireFromServer(pending, signal) : this.#goAlone(pending);
   }
 
   async close(): Promise<void> {
-    await this.#link.close();
+    const closing = this.#link.close();
+    this.#book.close();
+    await closing;
   }
 
-  /** Asks until there is an answer, over restarts and moves of the server, for as long as the bounds allow. */
-  async #ask(pending: PendingRequest, signal: AbortSignal): Promise<AcquireReply> {
-    return await this.#untilReached(signal, async (attempt) => {
-      try {
-        return await this.#askOnce(pending, attempt);
-      } catch (error) {
-        if (!isUnknownSession(error)) throw error;
-        await this.#link.reopen();
-        return await this.#askOnce(pending, attempt);
+  #throwIfOver(signal: AbortSignal): void {
+    signal.throwIfAborted();
+    this.#link.closed.throwIfAborted();
+  }
+
+  async #acquireFromServer(pending: PendingRequest, signal: AbortSignal): Promise<LayerReply> {
+    try {
+      return this.#settle(pending, await this.#calls.ask(pending, signal));
+    } catch (error) {
+      if (!this.#isFailureOfServer(error, signal)) {
+        this.#abandon(pending);
+        throw error;
       }
-    });
+      this.#link.lose(error);
+      return this.#goAlone(pending);
+    }
   }
 
-  #askOnce({ request, requestId, position }: PendingRequest, signal: AbortSignal): Promise<AcquireReply> {
-    const { total: _, ...rest } = request;
-    const place = position > 0 ? { position } : {};
-    return this.#options.locks.acquire({ ...this.#identify(request), ...rest, requestId, ...place }, signal);
+  #isFailureOfServer(error: unknown, signal: AbortSignal): boolean {
+    if (signal.aborted || this.#link.closed.aborted) return false;
+    return isLayerpullError(error) && error.origin === 'lock';
   }
 
-  #identify({ type, resourceId }: Pick<ResourceRequest, 'type' | 'resourceId'>): ResourceRequest {
-    return { type, resourceId, nodeId: this.#options.nodeId, sessionId: this.sessionId };
-  }
-
-  async #untilReached<T>(
-    signal: AbortSignal | undefined,
-    work: (attempt: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const { clock } = this.#options;
-    const ms = this.#bounds.outOfReachMs;
-    return await withDeadline(
-      clock,
-      ms,
-      signal,
-      () => outOfReach(ms),
-      async (attempt) => {
-        for (;;) {
-          try {
-            return await work(attempt);
-          } catch (error) {
-            if (!isLayerpullError(error) || error.code !== 'lock_unreachable') throw error;
-            await clock.sleep(retryMs, attempt);
-          }
-        }
-      },
-    );
+  /** Whatever comes of the question, nobody waits for its answer. */
+  #abandon(pending: PendingRequest): void {
+    if (this.#book.forget(pending)) void this.#calls.decline(pending.request);
   }
 
   #settle(pending: PendingRequest, reply: AcquireReply): LayerReply {
     switch (reply.kind) {
       case 'granted':
-        this.#book.forget(pending);
-        return { kind: 'granted', hold: this.#hold(pending.request, reply) };
+        return { kind: 'granted', hold: this.#hold(pending, reply) };
       case 'queued':
         pending.placed(reply.position, reply.holder);
         return { kind: 'queued', place: this.#place(pending) };
       case 'refused':
+        if (reply.reason === 'limit') return this.#goOnPastLimit(pending.request, reply.message);
         this.#book.forget(pending);
-        return reply.reason === 'limit' ? this.#goOnPastLimit(pending.request, reply.message) : reply;
+        return reply;
       case 'skip':
         this.#book.forget(pending);
         return reply;
@@ -177,91 +148,132 @@ class Session implements LockSession {
   /** A full server is no reason to be slower than a plain pull. */
   #goOnPastLimit(request: LayerAcquire, message: string): LayerReply {
     this.#log.warn({ resource: request.resourceId }, `lock server is full, going on without it: ${message}`);
-    return { kind: 'granted', hold: uncoordinatedHold(request) };
+    return { kind: 'granted', hold: this.#holdAlone(request) };
   }
 
-  #hold(request: LayerAcquire, grant: Extract<AcquireReply, { kind: 'granted' }>): Hold {
+  #goAlone(pending: PendingRequest): LayerReply {
+    if (this.#failure && this.#options.onLockFailure === 'fail') {
+      this.#book.forget(pending);
+      throw this.#failure;
+    }
+    return { kind: 'granted', hold: this.#holdAlone(pending.request) };
+  }
+
+  #holdAlone(request: LayerAcquire): Hold {
+    this.#book.goAlone(request);
+    return uncoordinatedHold(request, () => this.#book.endAlone(request));
+  }
+
+  #hold(pending: PendingRequest, grant: Extract<AcquireReply, { kind: 'granted' }>): Hold {
+    const { request } = pending;
+    const { token, source } = grant;
     const active = createHold({
-      request,
-      token: grant.token,
-      source: grant.source,
-      onProgress: () => {
-        this.#isBusy = true;
-      },
+      ...{ request, token, source },
+      onProgress: () => this.#link.noteProgress(),
       onRelease: async (outcome) => {
-        this.#book.removeHold(request, active);
-        if (active.hold.revoked.aborted) return;
-        await this.#release(active, request, outcome);
+        if (!active.hold.revoked.aborted) await this.#calls.release(request, token, outcome);
+        this.#book.endHold(request, active);
       },
     });
-    this.#book.addHold(request, active);
+    this.#book.hold(request, active);
     return active.hold;
-  }
-
-  async #release(active: ActiveHold, request: LayerAcquire, outcome: Outcome): Promise<void> {
-    const release = { ...this.#identify(request), token: active.token, outcome };
-    const tell = (attempt: AbortSignal) => this.#options.locks.release(release, attempt);
-    try {
-      // Others wait for a success; a failure ends with the session too, and must not hold up an interrupted pull.
-      const reply = outcome.success
-        ? await this.#untilReached(undefined, tell)
-        : await this.#within(lastWordMs, tell);
-      if (reply.kind !== 'released') this.#log.debug({ ...release, reply }, 'release was not accepted');
-    } catch (error) {
-      this.#log.debug({ resource: request.resourceId, error }, 'release could not be told');
-    }
   }
 
   #place(pending: PendingRequest): Place {
     return {
       position: pending.position,
       ...(pending.holder ? { holder: pending.holder } : {}),
-      next: async (signal) => {
-        try {
-          return await pending.next(signal);
-        } catch (error) {
-          await this.#decline(pending);
-          throw error;
-        }
-      },
+      next: async (signal) => await this.#nextChange(pending, signal),
       decline: () => this.#decline(pending),
     };
   }
 
+  async #nextChange(pending: PendingRequest, signal: AbortSignal): Promise<PlaceChange> {
+    try {
+      const change = await pending.next(signal);
+      if (change.kind === 'ended') this.#book.answered(pending);
+      return change;
+    } catch (error) {
+      await this.#decline(pending);
+      throw error;
+    }
+  }
+
   async #decline(pending: PendingRequest): Promise<void> {
-    this.#book.forget(pending);
-    await this.#tellDecline(pending.request);
+    const unread = pending.take();
+    if (unread?.kind === 'left')
+      await unread.hold.release({ success: false, error: 'cancelled', class: 'node' });
+    if (this.#book.forget(pending)) await this.#calls.decline(pending.request);
   }
 
-  async #tellDecline(request: Pick<ResourceRequest, 'type' | 'resourceId'>): Promise<void> {
-    if (!this.#link.isOnline) return;
-    const decline = (signal: AbortSignal) => this.#options.locks.decline(this.#identify(request), signal);
-    await this.#within(lastWordMs, decline).catch(() => {});
+  /** This very session uses the resource: the wait is over when that is. */
+  #placeBehindOneself(request: LayerAcquire): Place {
+    return {
+      position: 1,
+      holder: { nodeId: this.#options.nodeId, sessionId: this.sessionId },
+      next: async (signal) => {
+        await abortable(this.#book.freed(request), signal);
+        return { kind: 'ended' };
+      },
+      decline: async () => {},
+    };
   }
 
-  async #within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return await withDeadline(this.#options.clock, ms, undefined, () => outOfReach(ms), work);
+  /** Never slower than a plain pull: whoever waits behind a slow holder goes on by itself. */
+  #leaveHolder(pending: PendingRequest, rate: number): void {
+    const { request, holder } = pending;
+    const warning = slowHolder(request, holder, rate, this.#bounds);
+    this.#log.info({ resource: request.resourceId, holder, rate }, warning.message);
+    pending.push({ kind: 'left', hold: this.#holdAlone(request) });
+    void this.#calls.decline(request);
+    this.#options.onWarning?.(warning);
   }
 
-  #goAlone(request: LayerAcquire): LayerReply {
-    if (this.#failure && this.#options.onLockFailure === 'fail') throw this.#failure;
-    return { kind: 'granted', hold: uncoordinatedHold(request) };
+  #openBook(): SessionBook {
+    const { clock, onLockFailure } = this.#options;
+    const { minRateBytesPerSecond, minRateWindowMs } = this.#bounds;
+    const mayLeave = onLockFailure !== 'fail';
+    return new SessionBook({
+      now: () => clock.now(),
+      rate: { minRateBytesPerSecond: mayLeave ? minRateBytesPerSecond : 0, minRateWindowMs },
+      onStray: (key, token) => void this.#calls.decline(key, token),
+      onSlow: (pending, rate) => this.#leaveHolder(pending, rate),
+    });
   }
 
-  #held(): readonly HeldProgress[] {
-    this.#isBusy = false;
-    return this.#book.held();
+  #openLink(random: () => number): SessionLink {
+    const { locks, clock, nodeId, storeId } = this.#options;
+    const book = this.#book;
+    return new SessionLink({
+      ...{ locks, clock, random, bounds: this.#bounds },
+      open: { sessionId: this.sessionId, nodeId, ...(storeId === undefined ? {} : { storeId }) },
+      asked: () => book.asked(),
+      onEvent: (event, asked: Asked) => book.onEvent(event, asked),
+      onSnapshot: (snapshot, asked) => book.onSnapshot(snapshot, asked),
+      onHeldAnswer: (snapshot, asked) => book.onHeldAnswer(snapshot, asked),
+      onReopened: () => this.#askForPlacesAgain(),
+      onLost: (error) => this.#onLost(error),
+    });
   }
 
   async #askForPlacesAgain(): Promise<void> {
-    await Promise.all(this.#book.waiting().map((pending) => this.#askForPlaceAgain(pending)));
+    // One that could not be asked for is in no list of the next heartbeat, which wakes it.
+    await Promise.allSettled(this.#book.waiting().map((pending) => this.#askForPlaceAgain(pending)));
   }
 
   async #askForPlaceAgain(pending: PendingRequest): Promise<void> {
-    const reply = await this.#untilReached(undefined, (attempt) => this.#askOnce(pending, attempt));
+    const reply = await this.#calls.askForPlace(pending);
+    if (!this.#book.isPending(pending)) return await this.#giveBack(pending.request, reply);
     if (reply.kind === 'queued') pending.push({ ...reply, kind: 'moved' });
-    else if (reply.kind === 'granted') pending.push({ kind: 'granted', waiters: 0 });
+    else if (reply.kind === 'granted') pending.offer(reply.token, 0);
     else pending.push({ kind: 'ended' });
+  }
+
+  /** The one who waited went away while its place was asked for. Whoever came since has that place now. */
+  async #giveBack(request: LayerAcquire, reply: AcquireReply): Promise<void> {
+    if (this.#book.isUsed(request)) return;
+    if (reply.kind === 'granted') await this.#calls.decline(request, reply.token);
+    if (reply.kind === 'queued') await this.#calls.decline(request);
   }
 
   #onLost(error: LayerpullError): void {
@@ -269,10 +281,4 @@ class Session implements LockSession {
     this.#options.onWarning?.(error);
     this.#book.endWaits();
   }
-}
-
-function outOfReach(ms: number): LayerpullError {
-  return new LayerpullError('lock_unreachable', `the lock server did not answer within ${ms / 1_000} s`, {
-    hint: 'see whether it runs and can be reached from here',
-  });
 }

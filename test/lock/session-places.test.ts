@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { toNodeId, toRequestId } from '../../src/core/ids.ts';
+import { HolderRate } from '../../src/lock/holder-rate.ts';
 import { createPendingRequest } from '../../src/lock/session-places.ts';
 import { blobOf } from '../support/blobs.ts';
 import { settle } from '../support/fake-clock.ts';
@@ -9,10 +10,11 @@ const holder = { nodeId: toNodeId('node-a') };
 const signal = new AbortController().signal;
 
 function pendingRequest() {
-  return createPendingRequest(
-    { type: 'pull', resourceId: layer.digest, total: layer.size },
-    toRequestId('request-1'),
-  );
+  return createPendingRequest({
+    request: { type: 'pull', resourceId: layer.digest, total: layer.size },
+    requestId: toRequestId('request-1'),
+    rate: new HolderRate({ minRateBytesPerSecond: 0, minRateWindowMs: 30_000 }),
+  });
 }
 
 describe('a place in a queue', () => {

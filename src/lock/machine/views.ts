@@ -31,7 +31,9 @@ function grantView({ resourceId, queue }: Lock, { type, token }: Hold): GrantVie
 
 export function placeView(waiter: Waiter): PlaceView {
   const { type, lock } = waiter;
-  return { type, resourceId: lock.resourceId, position: positionOf(waiter), ...holderInFront(lock) };
+  const { resourceId, holder } = lock;
+  const progress = holder ? { progress: { offset: holder.offset, total: holder.total } } : {};
+  return { type, resourceId, position: positionOf(waiter), ...holderInFront(lock), ...progress };
 }
 
 export function emptyView(domain: string, resourceId: Digest): ResourceView {

@@ -22,8 +22,8 @@ function grantToWire(grant: GrantView) {
 }
 
 function placeToWire(place: PlaceView) {
-  const { type, resourceId: resource_id, position: at } = place;
-  return { type, resource_id, position: at, holder: optionalHolderToWire(place.holder) };
+  const { type, resourceId: resource_id, position: at, progress } = place;
+  return { type, resource_id, position: at, holder: optionalHolderToWire(place.holder), ...progress };
 }
 
 /** Answer of `PUT /sessions/ID`, and data of the event `snapshot`. */
@@ -61,9 +61,13 @@ const grant = v.pipe(
 );
 
 const place = v.pipe(
-  v.object({ ...resourceFields, position, holder: v.nullish(holder) }),
-  v.transform(({ type, resource_id, position: at, holder: owner }): PlaceView => {
-    return { type, resourceId: resource_id, position: at, ...present({ holder: owner }) };
+  v.object({
+    ...{ ...resourceFields, position, holder: v.nullish(holder) },
+    ...{ offset: v.nullish(count), total: v.nullish(count) },
+  }),
+  v.transform(({ type, resource_id, position: at, holder: owner, offset, total }): PlaceView => {
+    const progress = offset == null || total == null ? undefined : { offset, total };
+    return { type, resourceId: resource_id, position: at, ...present({ holder: owner, progress }) };
   }),
 );
 

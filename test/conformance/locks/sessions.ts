@@ -143,8 +143,9 @@ export function sessionCases(start: Start): void {
     const world = await start();
     const [a, b] = [await world.session('a'), await world.session('b')];
     const token = await a.take();
-    await b.take({ resourceId: otherLayer });
+    const other = await b.take({ resourceId: otherLayer });
     await a.acquire({ resourceId: otherLayer });
+    await b.renew([{ type: 'pull', resourceId: otherLayer, token: other, offset: 30, total: 90 }]);
     expect(await a.renew()).toEqual({
       granted: [{ type: 'pull', resourceId: layer, token, waiters: 0 }],
       queued: [
@@ -153,6 +154,7 @@ export function sessionCases(start: Start): void {
           resourceId: otherLayer,
           position: 1,
           holder: { nodeId: 'b', sessionId: b.sessionId },
+          progress: { offset: 30, total: 90 },
         },
       ],
     });

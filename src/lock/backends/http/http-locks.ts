@@ -27,6 +27,7 @@ import type { Caller } from './call.ts';
 import { createCaller, maxListBytes } from './call.ts';
 import { labelOf } from './errors.ts';
 import { decodeResourceEvent, decodeSessionEvent } from './events.ts';
+import { StreamMemory } from './stream-memory.ts';
 import type { StreamOptions } from './streams.ts';
 import { openStream } from './streams.ts';
 
@@ -55,11 +56,13 @@ export interface HttpLocksOptions {
   readonly version: string;
   readonly clock: Clock;
   readonly timeouts?: HttpLocksTimeouts;
+  /** Random number in [0, 1): spreads retries and reconnects. Default `Math.random`. */
+  readonly random?: () => number;
 }
 
 /** A lock server reached over HTTP, as `docs/protocol.md` describes it. */
 export function createHttpLocks(options: HttpLocksOptions): Locks {
-  const { clock, timeouts = {}, socketPath } = options;
+  const { clock, timeouts = {}, socketPath, random = Math.random } = options;
   const urls = options.servers.length > 0 ? options.servers : [new URL('http://localhost')];
   const servers = createServers(urls);
   const http = createHttpClient({
@@ -75,14 +78,16 @@ export function createHttpLocks(options: HttpLocksOptions): Locks {
     timeoutMs: requestMs,
     retries: timeouts.retries ?? 3,
     retryDelayMs: timeouts.retryDelayMs ?? 1_000,
+    random,
   });
   const label = labelOf(socketPath);
   const caller = createCaller(short, servers, label);
   const silenceMs = timeouts.silenceMs ?? 15_000;
+  const memory = new StreamMemory({ clock, random });
   return {
     ...sessionCalls(caller, timeouts.heartbeatMs ?? 4_000),
     ...lockCalls(caller),
-    ...streams({ http, servers, label, timeoutMs: requestMs, silenceMs }),
+    ...streams({ http, servers, label, clock, memory, timeoutMs: requestMs, silenceMs }),
     close: () => http.close(),
   };
 }

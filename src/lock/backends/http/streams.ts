@@ -1,3 +1,4 @@
+import type { Clock } from '../../../core/clock.ts';
 import type { HttpClient, HttpResponse } from '../../../http/client.ts';
 import type { Servers } from '../../../http/servers.ts';
 import { urlOn } from '../../../http/servers.ts';
@@ -8,11 +9,14 @@ import { TransportError } from '../../../http/transport.ts';
 import type { Parsed } from '../../protocol/parse.ts';
 import type { Label } from './errors.ts';
 import { callError, protocolError, replyError } from './errors.ts';
+import type { StreamMemory, StreamTrack } from './stream-memory.ts';
 
 export interface StreamOptions {
   readonly http: HttpClient;
   readonly servers: Servers;
   readonly label: Label;
+  readonly clock: Clock;
+  readonly memory: StreamMemory;
   /** Milliseconds until the answer begins. */
   readonly timeoutMs: number;
   /** Milliseconds without a byte after which a stream is dead; the server sends some every five seconds. */
@@ -25,7 +29,8 @@ export type Decoded<Event> = Parsed<Event> | 'ignored' | 'end';
 export type DecodeEvent<Event> = (event: ServerSentEvent) => Decoded<Event>;
 
 /**
- * One long request, without a limit in time. Ends when `signal` aborts or the server says that it is over.
+ * One long request, without a limit in time. Ends when `signal` aborts or the server says that it is over. One that
+ * follows a broken one waits for as long as the server asked, and says which event was the last.
  * @throws LayerpullError `lock_unreachable` when the stream breaks, and what `replyError` makes of a refusal
  */
 export async function* openStream<Event>(
@@ -35,13 +40,17 @@ export async function* openStream<Event>(
   signal: AbortSignal,
 ): AsyncGenerator<Event, void, undefined> {
   if (signal.aborted) return;
-  const server = options.servers.current();
+  const track = options.memory.begin(path);
+  let server = options.servers.current();
   try {
-    const response = await connect(options, server, path, signal);
-    yield* eventsOf(options, server, response, decode);
+    if (track.pauseMs > 0) await options.clock.sleep(track.pauseMs, signal);
+    server = options.servers.current();
+    const response = await connect(options, server, { path, track, signal });
+    yield* eventsOf(options, server, { response, decode, track });
     throw new Error('connection closed');
   } catch (error) {
     if (error instanceof Ended || signal.aborted) return;
+    track.broke();
     const failure = callError(options.label, server, error, signal);
     throw failure;
   }
@@ -50,17 +59,22 @@ export async function* openStream<Event>(
 /** The stream is over because the server said so. */
 class Ended extends Error {}
 
+interface Connecting {
+  readonly path: string;
+  readonly track: StreamTrack;
+  readonly signal: AbortSignal;
+}
+
 async function connect(
   options: StreamOptions,
   server: URL,
-  path: string,
-  signal: AbortSignal,
+  { path, track, signal }: Connecting,
 ): Promise<HttpResponse> {
   const response = await options.http
     .send({
       method: 'GET',
       url: urlOn(server, path),
-      headers: { accept: 'text/event-stream' },
+      headers: { accept: 'text/event-stream', ...track.headers },
       headersTimeoutMs: options.timeoutMs,
       bodyTimeoutMs: options.silenceMs,
       signal,
@@ -79,15 +93,21 @@ async function connect(
   throw protocolError(options.label, what, server, 'not an event stream');
 }
 
+interface Reading<Event> {
+  readonly response: HttpResponse;
+  readonly decode: DecodeEvent<Event>;
+  readonly track: StreamTrack;
+}
+
 async function* eventsOf<Event>(
   options: StreamOptions,
   server: URL,
-  response: HttpResponse,
-  decode: DecodeEvent<Event>,
+  { response, decode, track }: Reading<Event>,
 ): AsyncGenerator<Event, void, undefined> {
-  for await (const event of readEvents(response.body)) {
+  for await (const event of readEvents(response.body, { onRetry: track.onRetry })) {
     const decoded = decode(event);
     if (decoded === 'end') throw new Ended();
+    track.onEvent(event.id);
     if (decoded === 'ignored') continue;
     if (!decoded.ok) throw protocolError(options.label, 'GET /lock/subscribe', server, decoded.problem);
     yield decoded.value;

@@ -1,0 +1,143 @@
+import { abortable, withDeadline } from '../core/abort.ts';
+import type { Clock } from '../core/clock.ts';
+import { isLayerpullError, LayerpullError } from '../core/errors.ts';
+import type { NodeId, SessionId, Token } from '../core/ids.ts';
+import type { Log } from '../core/log.ts';
+import { pauseBefore } from '../core/retry.ts';
+import type { AcquireReply, Locks, Outcome, ResourceRequest } from './locks.ts';
+import type { Key } from './session-book.ts';
+import { isUnknownSession, type SessionLink } from './session-link.ts';
+import type { PendingRequest } from './session-places.ts';
+
+export interface CallParts {
+  readonly locks: Locks;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly nodeId: NodeId;
+  readonly sessionId: SessionId;
+  readonly link: SessionLink;
+  /** Milliseconds until a server that does not answer is out of reach. */
+  readonly outOfReachMs: number;
+}
+
+/** Between two tries to reach a server that went away, with jitter: short enough to find the next one at once. */
+const retryMs = 300;
+/** What may be left unsaid is said in this many milliseconds or not at all. */
+const lastWordMs = 1_000;
+
+/** What one session asks of its server and tells it, over restarts and moves of the server. */
+export class SessionCalls {
+  readonly #parts: CallParts;
+  /** Declines that are under way: what comes after one must not be overtaken by it. */
+  readonly #declining = new Map<string, Promise<void>>();
+
+  constructor(parts: CallParts) {
+    this.#parts = parts;
+  }
+
+  /** Asks until there is an answer, for as long as the bounds allow. */
+  async ask(pending: PendingRequest, signal: AbortSignal): Promise<AcquireReply> {
+    const ended = AbortSignal.any([signal, this.#parts.link.closed]);
+    const declining = this.#declining.get(nameOf(pending.request));
+    if (declining) await abortable(declining, ended);
+    return await this.#untilReached(ended, (attempt) =>
+      this.#asKnownSession(() => this.#askOnce(pending, attempt)),
+    );
+  }
+
+  /** The same where the session was opened again just now. */
+  async askForPlace(pending: PendingRequest): Promise<AcquireReply> {
+    return await this.#untilReached(this.#parts.link.closed, (attempt) => this.#askOnce(pending, attempt));
+  }
+
+  /** Never throws: what could not be told ends with the session. */
+  async release(key: Key, token: Token, outcome: Outcome): Promise<void> {
+    const { locks, log } = this.#parts;
+    const release = { ...this.#identify(key), token, outcome };
+    const tell = (attempt: AbortSignal) => locks.release(release, attempt);
+    try {
+      // Others wait for a success; a failure ends with the session too, and must not hold up an interrupted pull.
+      const reply = outcome.success
+        ? await this.#untilReached(undefined, (attempt) => this.#asKnownSession(() => tell(attempt)))
+        : await this.#within(lastWordMs, tell);
+      if (reply.kind !== 'released') log.debug({ ...release, reply }, 'release was not accepted');
+    } catch (error) {
+      log.debug({ resource: key.resourceId, error }, 'release could not be told');
+    }
+  }
+
+  /** Gives up a grant, or without a token whatever the session has there. Never throws. */
+  async decline(key: Key, token?: Token): Promise<void> {
+    const name = nameOf(key);
+    const known = this.#declining.get(name);
+    if (known) return await known;
+    if (!this.#parts.link.isOnline) return;
+    const telling = this.#tellDecline(key, token).finally(() => this.#declining.delete(name));
+    this.#declining.set(name, telling);
+    await telling;
+  }
+
+  async #tellDecline(key: Key, token: Token | undefined): Promise<void> {
+    const decline = { ...this.#identify(key), ...(token === undefined ? {} : { token }) };
+    await this.#within(lastWordMs, (signal) => this.#parts.locks.decline(decline, signal)).catch(() => {});
+  }
+
+  #askOnce({ request, requestId, position }: PendingRequest, signal: AbortSignal): Promise<AcquireReply> {
+    const { total: _, ...rest } = request;
+    const place = position > 0 ? { position } : {};
+    return this.#parts.locks.acquire({ ...this.#identify(request), ...rest, requestId, ...place }, signal);
+  }
+
+  #identify({ type, resourceId }: Key): ResourceRequest {
+    const { nodeId, sessionId } = this.#parts;
+    return { type, resourceId, nodeId, sessionId };
+  }
+
+  /** A server that does not know the session gets to know it, with all that it holds. */
+  async #asKnownSession<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isUnknownSession(error)) throw error;
+      await this.#parts.link.reopen();
+      return await work();
+    }
+  }
+
+  async #untilReached<T>(
+    signal: AbortSignal | undefined,
+    work: (attempt: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { clock, outOfReachMs } = this.#parts;
+    const late = () => outOfReach(outOfReachMs);
+    return await withDeadline(clock, outOfReachMs, signal, late, (attempt) => this.#retry(work, attempt));
+  }
+
+  async #retry<T>(work: (attempt: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { clock, random } = this.#parts;
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        return await work(signal);
+      } catch (error) {
+        if (!isLayerpullError(error) || error.code !== 'lock_unreachable') throw error;
+        await clock.sleep(pauseBefore(0, { delayMs: retryMs, random }), signal);
+      }
+    }
+  }
+
+  async #within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return await withDeadline(this.#parts.clock, ms, undefined, () => outOfReach(ms), work);
+  }
+}
+
+function nameOf({ type, resourceId }: Key): string {
+  return `${type} ${resourceId}`;
+}
+
+function outOfReach(ms: number): LayerpullError {
+  return new LayerpullError('lock_unreachable', `the lock server did not answer within ${ms / 1_000} s`, {
+    hint: 'see whether it runs and can be reached from here',
+  });
+}
