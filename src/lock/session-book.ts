@@ -64,9 +64,15 @@ export class SessionBook {
     if (use) return undefined;
     const requestId = this.#answered.get(keyOf(request)) ?? toRequestId(randomUUID());
     this.#answered.delete(keyOf(request));
-    const pending = createPendingRequest({ request, requestId, rate: new HolderRate(this.#parts.rate) });
+    const pending = createPendingRequest({ request, requestId, rate: this.#rateFor(request) });
     this.#uses.set(keyOf(request), { kind: 'pending', pending, freed: deferred() });
     return pending;
+  }
+
+  /** Only a pull may go on alone: the store keeps two downloads apart. */
+  #rateFor({ type }: LayerAcquire): HolderRate {
+    const { rate } = this.#parts;
+    return new HolderRate(type === 'pull' ? rate : { ...rate, minRateBytesPerSecond: 0 });
   }
 
   /** Resolves when the session has done with what it uses the key for now. */
@@ -140,10 +146,13 @@ export class SessionBook {
     for (const use of this.#uses.values()) if (use.kind === 'pending') use.pending.push({ kind: 'ended' });
   }
 
-  /** Wakes also those who wait for another user of this session. */
+  /** The session ends: what it holds is another's from here on, and whoever waits is woken. */
   close(): void {
     this.endWaits();
-    for (const use of this.#uses.values()) use.freed.resolve();
+    for (const use of [...this.#uses.values()]) {
+      use.freed.resolve();
+      if (use.kind === 'held') this.#revoke(use.active.view(), use.active.token, 'the session is closed');
+    }
   }
 
   onEvent(event: SessionEvent, asked: Asked): void {

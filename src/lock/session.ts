@@ -44,8 +44,8 @@ export interface LockSessionOptions {
 /** One live session at a lock service. It uses one resource once at a time: a second request for it waits for the first. */
 export interface LockSession extends SessionLocks {
   /**
-   * Ends the session; what it still holds is freed as failed. Who waits is woken, and requests that are under way or
-   * come later throw `lock_lost`. Idempotent, never throws.
+   * Ends the session: its locks are revoked and freed as failed, who waits is woken, and requests that are under way
+   * or come later throw `lock_lost`. Idempotent, never throws.
    */
   close(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { LayerpullError } from '../../src/core/errors.ts';
 import { toToken } from '../../src/core/ids.ts';
 import type { LockService } from '../../src/lock/backends/engine/engine.ts';
@@ -11,6 +12,13 @@ export interface RestartableLocks extends Locks {
   mend(): void;
   /** Streams break; all else goes on. */
   breakStreams(): void;
+  /** Streams break and none begins until they are allowed again. */
+  refuseStreams(): void;
+  allowStreams(): void;
+  /** Nothing is answered any more, and streams are silent. */
+  hang(): void;
+  /** Calls of this name are done, and their answers get lost. */
+  loseReplies(name: string): void;
   /** The service starts again and remembers nothing. */
   restart(): Promise<void>;
   /** Calls so far, by name. */
@@ -22,21 +30,32 @@ export function createRestartableLocks(clock: FakeClock): RestartableLocks {
   let life = 1;
   let service: LockService = createMemoryLocks({ clock, recoveryMs: 0 });
   let isCut = false;
+  let isHanging = false;
+  const lost = new Set<string>();
+  let areStreamsRefused = false;
   let streams = new AbortController();
   const calls: string[] = [];
 
   const through = async <T>(name: string, work: (locks: Locks) => Promise<T>): Promise<T> => {
     calls.push(name);
     if (isCut) throw unreachable();
-    return await work(service);
+    if (isHanging) return await new Promise<never>(() => {});
+    const reply = await work(service);
+    return lost.has(name) ? await new Promise<never>(() => {}) : reply;
   };
   async function* stream<T>(
     work: (locks: Locks, signal: AbortSignal) => AsyncIterable<T>,
     signal: AbortSignal,
   ) {
-    if (isCut) throw unreachable();
+    calls.push('stream');
+    if (isCut || areStreamsRefused) throw unreachable();
     const broken = streams.signal;
-    yield* work(service, AbortSignal.any([signal, broken]));
+    const ended = AbortSignal.any([signal, broken]);
+    for await (const event of work(service, ended)) {
+      if (isHanging) await once(ended, 'abort');
+      if (ended.aborted) break;
+      yield event;
+    }
     if (broken.aborted && !signal.aborted) throw unreachable();
   }
   const breakStreams = () => {
@@ -53,6 +72,19 @@ export function createRestartableLocks(clock: FakeClock): RestartableLocks {
     },
     mend: () => {
       isCut = false;
+      isHanging = false;
+      lost.clear();
+    },
+    loseReplies: (name) => void lost.add(name),
+    refuseStreams: () => {
+      areStreamsRefused = true;
+      breakStreams();
+    },
+    allowStreams: () => {
+      areStreamsRefused = false;
+    },
+    hang: () => {
+      isHanging = true;
     },
     restart: async () => {
       await service.close();
