@@ -240,6 +240,60 @@ describe('a layer that somebody else holds', () => {
     expect(await waiting).toMatchObject({ kind: 'downloaded' });
   });
 
+  it('downloads it without a lock when the holder is too slow, in a slot', async () => {
+    const { run, locks } = setUp();
+    const slots = createSlots(1);
+    const place = fakePlace(locks);
+    locks.reply({ kind: 'queued', place });
+    const waiting = run(layer, { slots });
+    await settle();
+    const busy = gated(other);
+    const blocker = run(other, { slots, download: busy.download });
+    await settle();
+    let ends = 0;
+    const { token: _, ...hold } = fakeHold(locks, { resourceId: layer.digest });
+    const release = async () => {
+      ends += 1;
+    };
+    place.change({ kind: 'left', hold: { ...hold, release } });
+    await settle();
+    expect(ends).toBe(0);
+    busy.go();
+    expect(await blocker).toMatchObject({ kind: 'downloaded' });
+    expect(await waiting).toMatchObject({ kind: 'downloaded', bytes: layer.size });
+    expect(ends).toBe(1);
+    expect(locks.asked.filter((request) => request.resourceId === layer.digest)).toHaveLength(1);
+  });
+
+  it('is skipped when the slow holder brought it after all before a slot was free', async () => {
+    const { run, locks, store } = setUp();
+    const place = fakePlace(locks);
+    locks.reply({ kind: 'queued', place });
+    const waiting = run(layer);
+    await settle();
+    store.blobs.set(layer.digest, layer.bytes);
+    place.change({ kind: 'left', hold: fakeHold(locks, { resourceId: layer.digest }) });
+    expect(await waiting).toMatchObject({ kind: 'skipped', bytes: 0 });
+  });
+
+  it('gives a grant back when the pull is aborted before it has a slot', async () => {
+    const { run, locks, abort } = setUp();
+    const slots = createSlots(1);
+    const place = fakePlace(locks);
+    locks.reply({ kind: 'queued', place });
+    const waiting = run(layer, { slots });
+    await settle();
+    const blocker = run(other, { slots, download: gated(other).download });
+    blocker.catch(() => {});
+    await settle();
+    place.change({ kind: 'granted', waiters: 0 });
+    await settle();
+    const reason = new LayerpullError('terminated', 'terminated');
+    abort.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+    expect(locks.declined).toEqual([1]);
+  });
+
   it('stops waiting when the pull is aborted', async () => {
     const { run, locks, abort } = setUp();
     locks.reply({ kind: 'queued', place: fakePlace(locks) });

@@ -53,6 +53,13 @@ describe('readEvents', () => {
     await expect(read(lines, options)).rejects.toThrow('longer than 100');
   });
 
+  it('tells how long the server asks to wait, when it is a number', async () => {
+    const asked: number[] = [];
+    const text = 'retry: 1500\n\nretry: soon\n\ndata: 1\n\n';
+    await read([bytes(text)], { onRetry: (ms) => asked.push(ms) });
+    expect(asked).toEqual([1_500]);
+  });
+
   it('hands on what the body throws, after the events before it', async () => {
     const seen: string[] = [];
     const body = (async function* () {

@@ -210,7 +210,7 @@ describe('replies', () => {
 describe('events', () => {
   const grant = fc.record({ ...resource, token, waiters: count });
   const place = fc.record(
-    { ...resource, position, holder },
+    { ...resource, position, holder, progress: fc.record({ offset: count, total: count }) },
     { requiredKeys: ['type', 'resourceId', 'position'] },
   );
   const kind = <K extends string>(value: K) => fc.constant(value);
@@ -230,6 +230,18 @@ describe('events', () => {
     fc.record({ kind: kind('revoked'), ...resource, token, reason: text }),
     fc.constant({ kind: 'ping' as const }),
   );
+
+  it('tell the progress of a holder beside its place, and not by halves', () => {
+    const place = { type: 'pull', resource_id: `sha256:${'0'.repeat(64)}`, position: 1 };
+    const read = (more: object) => events.sessionEventFromWire('queued', { ...place, ...more });
+    const progress = { offset: 3, total: 9 };
+    expect(read(progress)).toMatchObject({ ok: true, value: { progress } });
+    for (const half of [{}, { offset: 3 }, { total: 9 }, { offset: null, total: 9 }]) {
+      const { value } = read(half) as { value: object };
+      expect(value).not.toHaveProperty('progress');
+    }
+    expect(read({ offset: -1, total: 9 })).toMatchObject({ ok: false });
+  });
 
   it('of a session come out as they went in', () => {
     fc.assert(
