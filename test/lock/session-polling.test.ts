@@ -153,6 +153,15 @@ describe('a session that waits for something it does already', () => {
     expect(await ask(session)).toMatchObject({ kind: 'skip' });
   });
 
+  it('has it wait also while the end of the first is told', async () => {
+    const { open, ask, locks } = createSessionStage();
+    const session = open('node-a');
+    const hold = holdOf(await ask(session));
+    locks.loseReplies('release');
+    void hold.release(success);
+    expect(placeOf(await ask(session)).holder).toMatchObject({ nodeId: 'node-a' });
+  });
+
   it('takes both through one queue when another session holds', async () => {
     const { open, ask, clock, locks } = createSessionStage();
     const hold = holdOf(await ask(open('node-a')));
