@@ -91,6 +91,22 @@ describe('the short client', () => {
     expect(clock.now()).toBeGreaterThanOrEqual(1_500);
   });
 
+  it('spreads its pauses over the second half of the delay', async () => {
+    const url = await serve(json(503, {}));
+    const pauses: number[] = [];
+    const sleep = async (ms: number, signal?: AbortSignal) => {
+      if (ms <= 800) return void pauses.push(ms);
+      // The deadline of a try, which ends with it.
+      await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    };
+    const draws = [0, 0.5, 1];
+    const random = () => draws.shift() ?? 0;
+    const clock = { ...createFakeClock(), sleep };
+    const { short } = client([url], { clock, random, retryDelayMs: 800 });
+    expect((await short.send({ method: 'GET', path: '/' })).status).toBe(503);
+    expect(pauses).toEqual([400, 600, 800]);
+  });
+
   it('does not try other answers again', async () => {
     let requests = 0;
     const url = await serve((request, response) => {
