@@ -1,0 +1,29 @@
+import { describe, expect } from 'vitest';
+import { checkResource } from '../support/history/checker.ts';
+import { type Played, playRound, type RoundOptions, roundTimes } from '../support/history/round.ts';
+import { checkTokens } from '../support/history/tokens.ts';
+import { soak } from '../support/soak.ts';
+import { tempDir } from '../support/temp.ts';
+
+const servers: Record<string, Omit<RoundOptions, 'seed'>> = {
+  'in memory': { serverArgs: () => ['--ephemeral'], restarts: false },
+  'that keeps its state and is killed': { serverArgs: () => ['--data', tempDir()], restarts: true },
+};
+
+/** What no order explains. */
+function problemsOf({ histories, faults }: Played): string[] {
+  const problems = histories.flatMap((history) => {
+    const verdict = checkResource(history, { times: roundTimes });
+    if (verdict.kind === 'too long') return [`${history.name}: the search took too long`];
+    return verdict.kind === 'unexplained' ? [verdict.explanation] : [];
+  });
+  const all = [...problems, ...checkTokens(histories)];
+  return all.length > 0 ? [...all, 'faults:', ...faults] : [];
+}
+
+describe.each(Object.entries(servers))('what clients see of a server %s', (_, options) => {
+  soak('can be explained by an order in which it keeps its promises', async (seed) => {
+    const played = await playRound({ seed, ...options });
+    expect(problemsOf(played).join('\n')).toBe('');
+  });
+});

@@ -1,0 +1,81 @@
+import { systemClock } from '../../../src/core/clock.ts';
+import { oneOf, type Random } from './choices.ts';
+import { type Faults, noFaults } from './faulty-proxy.ts';
+import type { TestedServer } from './tested-server.ts';
+
+export interface FaultPlanOptions {
+  readonly server: TestedServer;
+  readonly random: Random;
+  /** Whether the server is killed and started again: one that keeps its state must go on as if nothing was. */
+  readonly restarts: boolean;
+  /** Ends all connections of clients. */
+  readonly cutAll: () => void;
+}
+
+/** Most of the time a few things go wrong. */
+const usual: Faults = { loseRequest: 0.01, loseReply: 0.02, sever: 0.01, delay: 0.05 };
+const stormy: Faults = { loseRequest: 0.05, loseReply: 0.1, sever: 0.05, delay: 0.3 };
+
+/** What goes wrong in a round, by chance, one thing after the other. */
+export class FaultPlan {
+  readonly #options: FaultPlanOptions;
+  #faults = usual;
+  /** For people: what was done to the server and the network. */
+  readonly log: string[] = [];
+
+  constructor(options: FaultPlanOptions) {
+    this.#options = options;
+  }
+
+  faults(): Faults {
+    return this.#faults;
+  }
+
+  /** From here on nothing goes wrong any more. */
+  heal(): void {
+    this.#faults = noFaults;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { random, restarts } = this.#options;
+    while (!signal.aborted) {
+      await systemClock.sleep(100 + random() * 500, signal).catch(() => {});
+      if (signal.aborted) return;
+      const next = oneOf<(signal: AbortSignal) => Promise<void>>(random, [
+        [2, (until) => this.#storm(until)],
+        [2, () => this.#cut()],
+        [3, (until) => this.#pause(until)],
+        [restarts ? 3 : 0, () => this.#restart()],
+      ]);
+      await next(signal);
+    }
+  }
+
+  async #storm(signal: AbortSignal): Promise<void> {
+    this.#note('storm');
+    this.#faults = stormy;
+    await systemClock.sleep(200 + this.#options.random() * 300, signal).catch(() => {});
+    this.#faults = usual;
+  }
+
+  async #cut(): Promise<void> {
+    this.#note('all connections are cut');
+    this.#options.cutAll();
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    const ms = 50 + this.#options.random() * 1_200;
+    this.#note(`the server is stopped for ${ms.toFixed()} ms`);
+    await this.#options.server.pause(ms, signal);
+  }
+
+  async #restart(): Promise<void> {
+    this.#note('the server is killed');
+    await this.#options.server.restart();
+    this.#note('the server runs again');
+  }
+
+  #note(text: string): void {
+    this.log.push(`[${systemClock.now().toFixed(1)}] ${text}`);
+  }
+}
