@@ -47,14 +47,20 @@ export class Recorder {
    */
   async call<Reply>(member: Member, call: Call<Reply>, work: () => Promise<Reply>): Promise<Outcome<Reply>> {
     const calledMs = this.now();
-    const outcome = await outcomeOf(work);
-    const returnedMs = outcome.kind === 'no answer' ? Number.POSITIVE_INFINITY : this.now();
-    const part = (resourceId: Digest) => {
-      const answer = answerOf(outcome, call, resourceId);
-      return { request: call.request(resourceId), ...(answer ? { answer } : {}) };
+    const note = (outcome: Outcome<Reply>) => {
+      const returnedMs = outcome.kind === 'no answer' ? Number.POSITIVE_INFINITY : this.now();
+      const part = partOf(call, outcome);
+      this.#entries.push({ ...member, about: call.about, calledMs, returnedMs, part });
     };
-    this.#entries.push({ ...member, about: call.about, calledMs, returnedMs, part });
-    return outcome;
+    try {
+      const outcome = await outcomeOf(work);
+      note(outcome);
+      return outcome;
+    } catch (error) {
+      // A client that is stopped may have been heard all the same.
+      note({ kind: 'no answer' });
+      throw error;
+    }
   }
 
   /** Notes what a stream brought that was opened at `openedMs`. */
@@ -125,7 +131,11 @@ async function outcomeOf<Reply>(work: () => Promise<Reply>): Promise<Outcome<Rep
   }
 }
 
-function answerOf<Reply>(outcome: Outcome<Reply>, call: Call<Reply>, resourceId: Digest): Answer | undefined {
-  if (outcome.kind === 'answered') return call.answer(outcome.reply, resourceId);
-  return outcome.kind === 'unknown-session' ? { kind: 'unknown-session' } : undefined;
+function partOf<Reply>(call: Call<Reply>, outcome: Outcome<Reply>): Entry['part'] {
+  return (resourceId) => {
+    const request = call.request(resourceId);
+    if (outcome.kind === 'no answer') return { request };
+    if (outcome.kind === 'unknown-session') return { request, answer: outcome };
+    return { request, answer: call.answer(outcome.reply, resourceId) };
+  };
 }
