@@ -6,8 +6,9 @@ import { soak } from '../support/soak.ts';
 import { tempDir } from '../support/temp.ts';
 
 const servers: Record<string, Omit<RoundOptions, 'seed'>> = {
-  'in memory': { serverArgs: () => ['--ephemeral'], restarts: false },
-  'that keeps its state and is killed': { serverArgs: () => ['--data', tempDir()], restarts: true },
+  'in memory': { serverArgs: () => ['--ephemeral'], restarts: 'none' },
+  'in memory that is killed': { serverArgs: () => ['--ephemeral'], restarts: 'forgotten' },
+  'that keeps its state and is killed': { serverArgs: () => ['--data', tempDir()], restarts: 'kept' },
 };
 
 /** What no order explains. */

@@ -127,7 +127,8 @@ export class Actor {
     if (outcome.kind !== 'answered') return;
     const { reply } = outcome;
     if (reply.kind === 'granted') this.#believe(resourceId, { type, requestId, token: reply.token });
-    else if (reply.kind === 'queued') this.#believe(resourceId, { type, requestId });
+    else if (reply.kind === 'queued')
+      this.#believe(resourceId, { type, requestId, position: reply.position });
     else this.#beliefs.delete(resourceId);
   }
 
@@ -164,10 +165,22 @@ export class Actor {
 
   /** Once, however many find out at the same time. */
   async #open(signal: AbortSignal): Promise<void> {
-    this.#beliefs.clear();
-    this.#opening ??= this.#client.open(signal).finally(() => {
+    this.#opening ??= this.#reopen(signal).finally(() => {
       this.#opening = undefined;
     });
     await this.#opening;
+  }
+
+  /** A server that was restarted may remember nothing: clients bring back what they hold, and their places. */
+  async #reopen(signal: AbortSignal): Promise<void> {
+    const outcome = await this.#client.open(signal);
+    if (outcome.kind !== 'answered' || this.#beliefs.size === 0) return;
+    await this.#client.renew(this.#held(), signal);
+    const waiting = [...this.#beliefs].filter(([, { token }]) => token === undefined);
+    await Promise.all(
+      waiting.map(([resourceId, { type, requestId, position }]) =>
+        this.#client.acquire(resourceId, { type, requestId, position }, signal),
+      ),
+    );
   }
 }

@@ -6,6 +6,8 @@ export interface Belief {
   readonly type: OperationType;
   readonly requestId: string;
   readonly token?: number | undefined;
+  /** The place told last. */
+  readonly position?: number | undefined;
 }
 
 /** How it ended a hold before. */

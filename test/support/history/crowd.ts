@@ -35,8 +35,8 @@ export interface Connected {
   close(): Promise<void>;
 }
 
-/** No client repeats a request by itself: each repetition is an operation of its own. */
-const timeouts = { requestMs: 1_000, heartbeatMs: 800, retries: 0 };
+/** No client repeats a request by itself: each repetition is an operation of its own. It outlasts a recovery. */
+const timeouts = { requestMs: 1_500, heartbeatMs: 800, retries: 0 };
 
 /** The clients of a round. */
 export class Crowd {

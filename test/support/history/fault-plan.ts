@@ -6,8 +6,12 @@ import type { TestedServer } from './tested-server.ts';
 export interface FaultPlanOptions {
   readonly server: TestedServer;
   readonly random: Random;
-  /** Whether the server is killed and started again: one that keeps its state must go on as if nothing was. */
-  readonly restarts: boolean;
+  /** Kills the server and starts it again; absent where that is not done. */
+  readonly restart: (() => Promise<void>) | undefined;
+  /** Milliseconds of peace at the start. */
+  readonly calmMs: number;
+  /** Milliseconds of peace after a restart. */
+  readonly settleMs: number;
   /** Ends all connections of clients. */
   readonly cutAll: () => void;
 }
@@ -37,15 +41,16 @@ export class FaultPlan {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { random, restarts } = this.#options;
+    const { random, restart } = this.#options;
+    await systemClock.sleep(this.#options.calmMs, signal).catch(() => {});
     while (!signal.aborted) {
-      await systemClock.sleep(100 + random() * 500, signal).catch(() => {});
+      await systemClock.sleep(100 + random() * 400, signal).catch(() => {});
       if (signal.aborted) return;
       const next = oneOf<(signal: AbortSignal) => Promise<void>>(random, [
         [2, (until) => this.#storm(until)],
-        [2, () => this.#cut()],
+        [2, async () => this.#cut()],
         [3, (until) => this.#pause(until)],
-        [restarts ? 3 : 0, () => this.#restart()],
+        [restart ? 6 : 0, (until) => this.#restart(restart, until)],
       ]);
       await next(signal);
     }
@@ -58,7 +63,7 @@ export class FaultPlan {
     this.#faults = usual;
   }
 
-  async #cut(): Promise<void> {
+  #cut(): void {
     this.#note('all connections are cut');
     this.#options.cutAll();
   }
@@ -69,10 +74,11 @@ export class FaultPlan {
     await this.#options.server.pause(ms, signal);
   }
 
-  async #restart(): Promise<void> {
+  async #restart(restart: FaultPlanOptions['restart'], signal: AbortSignal): Promise<void> {
     this.#note('the server is killed');
-    await this.#options.server.restart();
+    await restart?.();
     this.#note('the server runs again');
+    await systemClock.sleep(this.#options.settleMs, signal).catch(() => {});
   }
 
   #note(text: string): void {

@@ -23,6 +23,8 @@ export interface Hold extends Claimant {
 
 export interface Waiter extends Claimant {
   readonly requestId: string;
+  /** The place it had before a restart, while the server recovers. */
+  readonly former?: number;
 }
 
 export interface Spent extends Claimant {
@@ -47,6 +49,10 @@ export interface ModelState {
   readonly content: Moment | undefined;
   /** It failed twice in a row. */
   readonly refused: Moment | undefined;
+  /** Only after a restart that left nothing: it waits until then at least for former holders and waiters. */
+  readonly recoversMs: number | undefined;
+  /** Somebody held the lock since the last restart that left nothing. */
+  readonly wasHeld: boolean;
   /** Deletes that were answered while they waited. */
   readonly answered: readonly Waiter[];
 }
@@ -61,6 +67,8 @@ export const firstState: ModelState = {
   done: undefined,
   content: undefined,
   refused: undefined,
+  recoversMs: undefined,
+  wasHeld: false,
   answered: [],
 };
 
@@ -73,9 +81,40 @@ export function isKnown({ open }: ModelState, who: Identity): boolean {
 export const isSame = (one: Claimant, other: Claimant): boolean =>
   one.who === other.who && one.type === other.type;
 
-/** All but the time, which is an order rather than a difference. */
-export function keyOf({ nowMs: _, ...rest }: ModelState): string {
-  return JSON.stringify(rest);
+/** All but times. */
+export function keyOf({ nowMs: _, recoversMs, done, content, refused, holder, ...rest }: ModelState): string {
+  const { sinceMs, ...hold } = holder ?? { sinceMs: 0 };
+  return JSON.stringify([
+    rest,
+    hold,
+    ...[recoversMs, done, content, refused].map((one) => one !== undefined),
+  ]);
+}
+
+/** The times of a state: of two states that are alike, all that may follow on the later one may on the earlier. */
+export function timesOf({
+  nowMs,
+  recoversMs,
+  holder,
+  done,
+  content,
+  refused,
+}: ModelState): readonly number[] {
+  const moments = [done, content, refused].flatMap((one) => (one ? [one.afterMs, -one.beforeMs] : []));
+  return [nowMs, recoversMs ?? 0, holder?.sinceMs ?? 0, ...moments];
+}
+
+/** Without what only matters to those who are not heard of any more. */
+export function withoutOthers(state: ModelState, remaining: ReadonlySet<Identity>): ModelState {
+  const { holder, queue } = state;
+  const isInvolved = (who: Identity) => holder?.who === who || queue.some((waiter) => waiter.who === who);
+  return {
+    ...state,
+    open: state.open.filter((who) => remaining.has(who) || isInvolved(who)),
+    // The last one answers whoever names no token.
+    spent: state.spent.filter(({ who }, index) => remaining.has(who) || index === state.spent.length - 1),
+    answered: state.answered.filter(({ who }) => remaining.has(who)),
+  };
 }
 
 export function withSession(state: ModelState, who: Identity): ModelState {
@@ -105,9 +144,26 @@ function ended(state: ModelState, end: Spent['end']): ModelState {
 
 function grantNext(state: ModelState): ModelState {
   const [head, ...queue] = state.queue;
-  if (state.holder || !head) return state;
+  if (state.holder || !head || state.recoversMs !== undefined) return state;
   const { who, type } = head;
-  return { ...state, queue, holder: { who, type, token: undefined, isClaimed: false, sinceMs: state.nowMs } };
+  return granted({ ...state, queue }, { who, type }, false);
+}
+
+export function granted(state: ModelState, { who, type }: Claimant, isClaimed: boolean): ModelState {
+  const holder = { who, type, token: undefined, isClaimed, sinceMs: state.nowMs };
+  return { ...state, holder, wasHeld: true };
+}
+
+/** All is forgotten, but that tokens go on upwards. */
+export function restarted({ nowMs, lastToken }: ModelState, recoveryMs: number): ModelState {
+  return { ...firstState, nowMs, lastToken, recoversMs: nowMs + recoveryMs };
+}
+
+/** Those who came back stand in line as before; from here on all is as ever. */
+export function recovered(state: ModelState): ModelState {
+  const inLine = state.queue.toSorted((one, other) => (one.former ?? 0) - (other.former ?? 0));
+  const queue = inLine.map(({ former: _, ...waiter }) => waiter);
+  return grantNext({ ...state, queue, recoversMs: undefined });
 }
 
 /** Ends the hold as its owner says, and answers those for whom that is the answer. */

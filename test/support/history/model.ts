@@ -1,6 +1,7 @@
 import {
   type Claimant,
   finish,
+  granted,
   type Hold,
   handOn,
   isKnown,
@@ -9,7 +10,9 @@ import {
   type Moment,
   mayBeFresh,
   mayBeStale,
+  restarted,
   type Spent,
+  type Waiter,
   withoutSession,
   withSession,
 } from './model-state.ts';
@@ -43,6 +46,7 @@ export function possibilities(
   moment: Moment,
   times: ServerTimes,
 ): readonly Possibility[] {
+  if (request.kind === 'restart') return [{ answer: done, state: restarted(state, times.recoveryMs) }];
   if (request.kind === 'open') return [{ answer: done, state: withSession(state, who) }];
   if (request.kind === 'close') return [{ answer: done, state: withoutSession(state, who) }];
   if (!isKnown(state, who)) return [{ answer: { kind: 'unknown-session' }, state }];
@@ -59,20 +63,39 @@ const done: ModelAnswer = { kind: 'done' };
 
 /** A heartbeat claims the grants it lists, and is answered with how things stand. */
 function renew(state: ModelState, who: Identity, { held }: RequestOf<'renew'>): Possibility {
-  const { holder } = state;
-  const isListed = holder?.who === who && held.some((claim) => isHeldAs(holder, claim));
-  const next = isListed ? { ...state, holder: { ...holder, isClaimed: true } } : state;
+  const next = held.reduce((before, claim) => renewHold(before, who, claim), state);
   return { answer: standingOf(next, who), state: next };
 }
 
-function isHeldAs(holder: Hold, { type, token }: Claim): boolean {
-  return holder.type === type && holder.token === token;
+function renewHold(state: ModelState, who: Identity, { type, token }: Claim): ModelState {
+  const { holder } = state;
+  if (holder && isSame(holder, { who, type }) && holder.token === token)
+    return { ...state, holder: { ...holder, isClaimed: true } };
+  return comesBack(state, token) ? adopted(state, { who, type }, token) : state;
+}
+
+/**
+ * A lock from before a restart that left nothing comes back with its holder, unless somebody held it since. While the
+ * server recovers the higher of two tokens is the later.
+ */
+function comesBack({ holder, wasHeld, recoversMs, lastToken }: ModelState, token: number): boolean {
+  if (!wasHeld) return token <= lastToken;
+  return recoversMs !== undefined && holder?.token !== undefined && token > holder.token;
+}
+
+function adopted(state: ModelState, { who, type }: Claimant, token: number): ModelState {
+  const left = handOn(state, 'lost');
+  const queue = left.queue.filter((waiter) => !isSame(waiter, { who, type }));
+  const holder = { who, type, token, isClaimed: true, sinceMs: state.nowMs };
+  return { ...left, queue, holder, wasHeld: true, lastToken: Math.max(left.lastToken, token) };
 }
 
 export function standingOf(state: ModelState, who: Identity): ModelAnswer {
   const { holder, queue } = state;
   const queued = queue.flatMap((waiter, index) =>
-    waiter.who === who ? [{ type: waiter.type, position: index + 1, holder: holder?.who }] : [],
+    waiter.who === who
+      ? [{ type: waiter.type, position: positionOf(waiter, index), holder: holder?.who }]
+      : [],
   );
   return { kind: 'standing', holds: holder?.who === who ? holder : undefined, queued };
 }
@@ -101,7 +124,8 @@ function acquire(
       found.push({ answer: { kind: 'refused' }, state });
     if (!mayBeStale(state.refused, times.contentFailureMs, moment)) return found;
   }
-  return [...found, answerNew(fresh, { who, type, requestId })];
+  if (state.recoversMs !== undefined && request.position === undefined) return found;
+  return [...found, answerNew(fresh, { who, type, requestId }, request.position)];
 }
 
 /** The holder and the waiters may ask again as often as they like. */
@@ -111,20 +135,29 @@ function answerKnown(state: ModelState, claimant: Claimant): Possibility | undef
     const next = { ...state, holder: { ...holder, isClaimed: true } };
     return { answer: { kind: 'granted', token: holder.token }, state: next };
   }
-  const position = queue.findIndex((waiter) => isSame(waiter, claimant)) + 1;
-  if (position === 0) return undefined;
-  return { answer: { kind: 'queued', position, holder: holder?.who }, state };
+  const index = queue.findIndex((waiter) => isSame(waiter, claimant));
+  const waiter = queue[index];
+  if (!waiter) return undefined;
+  return { answer: { kind: 'queued', position: positionOf(waiter, index), holder: holder?.who }, state };
 }
 
-function answerNew(state: ModelState, waiter: Claimant & { readonly requestId: string }): Possibility {
-  const { holder, queue, nowMs } = state;
-  if (holder) {
-    const answer: ModelAnswer = { kind: 'queued', position: queue.length + 1, holder: holder.who };
-    return { answer, state: { ...state, queue: [...queue, waiter] } };
-  }
-  const { who, type } = waiter;
-  const granted: Hold = { who, type, token: undefined, isClaimed: true, sinceMs: nowMs };
-  return { answer: { kind: 'granted', token: undefined }, state: { ...state, holder: granted } };
+/** While the server recovers, the position told before. */
+function positionOf({ former }: Waiter, index: number): number {
+  return former ?? index + 1;
+}
+
+function answerNew(state: ModelState, claimant: Waiter, former: number | undefined): Possibility {
+  const { holder, queue, recoversMs } = state;
+  const isRecovering = recoversMs !== undefined;
+  if (!holder && !isRecovering)
+    return { answer: { kind: 'granted', token: undefined }, state: granted(state, claimant, true) };
+  const waiter = isRecovering && former !== undefined ? { ...claimant, former } : claimant;
+  const answer: ModelAnswer = {
+    kind: 'queued',
+    position: positionOf(waiter, queue.length),
+    holder: holder?.who,
+  };
+  return { answer, state: { ...state, queue: [...queue, waiter] } };
 }
 
 interface Ending {

@@ -34,6 +34,8 @@ export type Request =
       readonly type: OperationType;
       readonly requestId: string;
       readonly force?: boolean;
+      /** The place told before a server that remembers nothing was restarted. */
+      readonly position?: number | undefined;
     }
   | {
       readonly kind: 'release';
@@ -42,6 +44,8 @@ export type Request =
       readonly ended: Ended;
     }
   | { readonly kind: 'decline'; readonly type: OperationType; readonly token?: number | undefined }
+  /** The server was killed and runs again, and all it knew is forgotten. */
+  | { readonly kind: 'restart' }
   /** Nothing was asked: the stream of the session brought this. */
   | { readonly kind: 'told'; readonly news: News };
 
@@ -56,7 +60,7 @@ export type RequestOf<Kind extends Request['kind']> = Extract<Request, { kind: K
 
 /** What the server answered. */
 export type Answer =
-  /** To open and close, and to what the stream told. */
+  /** To open, close and restart, and to what the stream told. */
   | { readonly kind: 'done' }
   | { readonly kind: 'unknown-session' }
   | { readonly kind: 'standing'; readonly standing: Standing }
@@ -108,6 +112,8 @@ export interface ServerTimes {
   readonly ttlMs: number;
   readonly graceMs: number;
   readonly claimMs: number;
+  /** Given to former holders and waiters to come back, where a restart left nothing. */
+  readonly recoveryMs: number;
   readonly stallMs: number;
   readonly nodeGraceMs: number;
   readonly leaseMs: number;
@@ -121,6 +127,7 @@ export const serverTimes = (ttlMs: number, more: Partial<ServerTimes> = {}): Ser
   ttlMs,
   graceMs: Math.floor(ttlMs / 3),
   claimMs: Math.floor(ttlMs / 3) * 2,
+  recoveryMs: 1_000,
   stallMs: 20_000,
   nodeGraceMs: 30_000,
   leaseMs: 600_000,

@@ -22,6 +22,15 @@ export interface ClientName {
   readonly storeId?: string;
 }
 
+/** What a client asks for. */
+export interface Wish {
+  readonly type: OperationType;
+  readonly requestId: string;
+  readonly force?: boolean;
+  /** Its place before a restart. */
+  readonly position?: number | undefined;
+}
+
 export interface Held {
   readonly type: OperationType;
   readonly resourceId: Digest;
@@ -78,15 +87,19 @@ export class RecordedClient {
 
   acquire(
     resourceId: Digest,
-    { type, requestId, force = false }: { type: OperationType; requestId: string; force?: boolean },
+    { type, requestId, force = false, position }: Wish,
     signal?: AbortSignal,
   ): Asked<AcquireReply> {
-    const more = { requestId: toRequestId(requestId), ...(force ? { force } : {}) };
+    const more = {
+      requestId: toRequestId(requestId),
+      ...(force ? { force } : {}),
+      ...(position === undefined ? {} : { position }),
+    };
     return this.#recorder.call(
       this.member,
       {
         about: resourceId,
-        request: () => ({ kind: 'acquire', type, requestId, force }),
+        request: () => ({ kind: 'acquire', type, requestId, force, position }),
         answer: acquireAnswer,
       },
       () => this.#locks.acquire({ ...this.#about(type, resourceId), ...more }, signal),

@@ -63,6 +63,22 @@ export class Recorder {
     }
   }
 
+  /** Restarts a server that forgets all: every resource is concerned. */
+  async restart(domains: readonly string[], work: () => Promise<void>): Promise<void> {
+    const calledMs = this.now();
+    await work();
+    const returnedMs = this.now();
+    for (const domain of domains)
+      this.#entries.push({
+        who: theServer,
+        domain,
+        about: undefined,
+        calledMs,
+        returnedMs,
+        part: restartPart,
+      });
+  }
+
   /** Notes what a stream brought that was opened at `openedMs`. */
   told(member: Member, openedMs: number, { about, request }: Omit<Call<void>, 'answer'>): void {
     const part = (resourceId: Digest) => ({ request: request(resourceId), answer: done });
@@ -86,6 +102,7 @@ export class Recorder {
   historyOf(domain: string, resourceId: Digest, times: ServerTimes): ResourceHistory {
     const inDomain = [...this.#entries.entries()].filter(([, entry]) => entry.domain === domain);
     const isInvolved = new Set(inDomain.flatMap(([, { about, who }]) => (about === resourceId ? [who] : [])));
+    isInvolved.add(theServer);
     const operations = inDomain.flatMap(([id, entry]) => {
       const concerns = entry.about === undefined || entry.about === resourceId;
       const operation = operationOf(id, entry, resourceId);
@@ -108,6 +125,8 @@ export class Recorder {
 }
 
 const done: Answer = { kind: 'done' };
+const theServer: Identity = 'the server';
+const restartPart: Entry['part'] = () => ({ request: { kind: 'restart' }, answer: done });
 /** What concerns all resources reads alike for each as a sign of life. */
 const anyResource = '' as Digest;
 

@@ -14,9 +14,9 @@ export interface RoundOptions {
   readonly seed: number;
   /** Of `layerpull serve`, beside its times; asked for once in each round. */
   readonly serverArgs: () => readonly string[];
-  /** Whether the server is killed and started again. */
-  readonly restarts: boolean;
-  /** Milliseconds in which clients work while things go wrong. Default 3,000. */
+  /** Whether the server is killed and started again, and whether it must go on then as if nothing was. */
+  readonly restarts: 'none' | 'kept' | 'forgotten';
+  /** Milliseconds in which clients work while things go wrong. Default 4,000. */
   readonly workMs?: number;
 }
 
@@ -41,6 +41,7 @@ const roles: readonly Role[] = [
   { name: 'g', hasSession: true, storeId: 'shared' },
   { name: 'h', hasSession: true, storeId: 'shared' },
 ];
+const domains = [...new Set(roles.map(domainOf))];
 const resourcesPerDomain = 5;
 /** So that a search comes to its end. */
 const maxOperations = 40;
@@ -55,13 +56,18 @@ export async function playRound(options: RoundOptions): Promise<Played> {
   }
 }
 
-async function play({ seed, serverArgs, restarts, workMs = 3_000 }: RoundOptions): Promise<Played> {
+async function play({ seed, serverArgs, restarts, workMs = 4_000 }: RoundOptions): Promise<Played> {
   const random = randomFrom(seed);
   const server = new TestedServer([...serverArgs(), ...timeArgs]);
   await server.start();
   onCleanup(() => server.kill());
   const recorder = new Recorder();
-  const plan: FaultPlan = new FaultPlan({ server, random, restarts, cutAll: () => crowd.cutAll() });
+  const restart = restartOf(restarts, server, recorder);
+  const plan: FaultPlan = new FaultPlan({
+    ...{ server, random, restart, cutAll: () => crowd.cutAll() },
+    calmMs: roundTimes.recoveryMs,
+    settleMs: restarts === 'forgotten' ? roundTimes.recoveryMs * 1.5 : 0,
+  });
   const crowd: Crowd = new Crowd({
     ...{ server, recorder, random, faults: () => plan.faults() },
     ...{ pick: createPicker(random), tokens: new Map(), heartbeatMs: ttlMs / 3 },
@@ -81,6 +87,13 @@ const resources: readonly Digest[] = Array.from({ length: resourcesPerDomain }, 
   digestOf(Buffer.from(`layer ${index}`)),
 );
 
+/** A server that keeps what it knows is the same to its clients; what one forgets is part of the history. */
+function restartOf(restarts: RoundOptions['restarts'], server: TestedServer, recorder: Recorder) {
+  if (restarts === 'none') return undefined;
+  const restart = () => server.restart();
+  return restarts === 'kept' ? restart : () => recorder.restart(domains, restart);
+}
+
 /** Chance among the resources of a domain that have room for another operation. */
 function createPicker(random: Random) {
   const counts = new Map<string, number>();
@@ -93,8 +106,7 @@ function createPicker(random: Random) {
 }
 
 function historiesOf(recorder: Recorder): ResourceHistory[] {
-  const domains = new Set(roles.map(domainOf));
-  return [...domains].flatMap((domain) =>
+  return domains.flatMap((domain) =>
     resources.map((resourceId) => recorder.historyOf(domain, resourceId, roundTimes)),
   );
 }

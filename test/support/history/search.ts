@@ -1,4 +1,4 @@
-import { firstState, keyOf, type ModelState, type Moment } from './model-state.ts';
+import { firstState, keyOf, type ModelState, type Moment, timesOf, withoutOthers } from './model-state.ts';
 import type { Identity, Operation, ResourceHistory, ServerTimes } from './operations.ts';
 import { place } from './placing.ts';
 import { serverSteps } from './server-steps.ts';
@@ -35,8 +35,8 @@ class Search {
   readonly #options: SearchOptions;
   /** Those with an answer first, in the order of their answers. */
   readonly #operations: readonly Operation[];
-  /** Earliest time at which each state was explored, without success. */
-  readonly #explored = new Map<string, number>();
+  /** The times of the states that were explored without success, by what else they are. */
+  readonly #explored = new Map<string, (readonly number[])[]>();
   #steps = 0;
 
   constructor(history: ResourceHistory, options: SearchOptions) {
@@ -46,7 +46,8 @@ class Search {
   }
 
   explore(reached: ModelState, behind: bigint): boolean {
-    const [state, done] = this.#observe(reached, behind);
+    const [observed, done] = this.#observe(reached, behind);
+    const state = withoutOthers(observed, this.#remaining(done));
     const beforeMs = this.#deadline(done);
     if (beforeMs === Number.POSITIVE_INFINITY) return true;
     if (this.#wasExplored(state, done)) return false;
@@ -61,6 +62,11 @@ class Search {
   #deadline(done: bigint): number {
     const next = this.#operations.findIndex((_, index) => (done & (1n << BigInt(index))) === 0n);
     return this.#operations[next]?.returnedMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  #remaining(done: bigint): ReadonlySet<Identity> {
+    const left = this.#operations.filter((_, index) => (done & (1n << BigInt(index))) === 0n);
+    return new Set(left.map(({ who }) => who));
   }
 
   #candidates(done: bigint, beforeMs: number): [Operation, bigint][] {
@@ -80,7 +86,8 @@ class Search {
       for (const [operation, bit] of this.#candidates(done, beforeMs)) {
         if (operation.calledMs > state.nowMs || !onlyObserves(operation, state)) continue;
         const { states } = place(state, operation, { afterMs: state.nowMs, beforeMs }, this.#options.times);
-        if (states.length !== 1 || states.some((next) => keyOf(next) !== key)) continue;
+        const [next, ...others] = states;
+        if (!next || others.length > 0 || keyOf(next) !== key) continue;
         done |= bit;
         again = true;
       }
@@ -110,12 +117,12 @@ class Search {
     return serverSteps(state, missed, moment, { times: this.#options.times, absences });
   }
 
-  /** From an earlier time more is possible, never less. */
   #wasExplored(state: ModelState, done: bigint): boolean {
     const key = `${done} ${keyOf(state)}`;
-    const before = this.#explored.get(key);
-    if (before !== undefined && before <= state.nowMs) return true;
-    this.#explored.set(key, state.nowMs);
+    const before = this.#explored.get(key) ?? [];
+    const times = timesOf(state);
+    if (before.some((other) => other.every((ms, index) => ms <= (times[index] ?? ms)))) return true;
+    this.#explored.set(key, [...before, times]);
     return false;
   }
 

@@ -1,4 +1,4 @@
-import { handOn, isSession, type ModelState, type Moment, withoutSession } from './model-state.ts';
+import { handOn, isSession, type ModelState, type Moment, recovered, withoutSession } from './model-state.ts';
 import type { Absence, Identity, ServerTimes, Spans } from './operations.ts';
 
 export interface Excuses {
@@ -9,7 +9,7 @@ export interface Excuses {
 /**
  * What the server may do by itself between two operations, at a time in `moment`: end a session that is out of touch,
  * pass on a grant that is not claimed, take a lock from a holder that stands still or whose node is gone, give up a
- * place nobody asks about. `missed` are sessions outside of holder and queue that it may have ended too.
+ * place nobody asks about; end its recovery after a restart. `missed` are sessions outside of holder and queue that it may have ended too.
  */
 export function serverSteps(
   state: ModelState,
@@ -18,10 +18,17 @@ export function serverSteps(
   excuses: Excuses,
 ): readonly ModelState[] {
   return [
+    ...endOfRecovery(state, moment),
     ...lostSessions(state, missed, moment, excuses),
     ...lostHold(state, moment, excuses),
     ...lapsedPlaces(state, moment, excuses),
   ];
+}
+
+function endOfRecovery(state: ModelState, moment: Moment): ModelState[] {
+  if (state.recoversMs === undefined) return [];
+  const atMs = notBefore(state.recoversMs, moment);
+  return atMs === undefined ? [] : [recovered({ ...state, nowMs: atMs })];
 }
 
 function lostSessions(
