@@ -6,11 +6,17 @@ export const soakSeconds = Number(process.env['SOAK_SECONDS'] || 5);
 /** What chance begins with; `--seed N` repeats a run. */
 const firstSeed = Number(process.env['SOAK_SEED'] || randomInt(2 ** 31));
 
-/** A test whose rounds have other seeds, until the time is up. The seed of a round that fails is in its error. */
-export function soak(name: string, round: (seed: number) => Promise<void> | void): void {
-  const timeout = soakSeconds * 3_000 + 300_000;
+/**
+ * A test whose rounds have other seeds, until its share of the suite's time is up. The seed of a round that fails is in
+ * its error.
+ */
+export function soak(name: string, round: (seed: number) => Promise<void> | void, share = 1): void {
+  const seconds = soakSeconds * share;
+  const timeout = seconds * 3_000 + 300_000;
   it(name, { timeout }, async () => {
-    const endMs = performance.now() + soakSeconds * 1_000;
+    // Of a run that is killed there is no error to read it from.
+    console.log(`${name}: ${seconds.toFixed()} s from seed ${firstSeed} on`);
+    const endMs = performance.now() + seconds * 1_000;
     for (let seed = firstSeed; ; seed += 1) {
       await withSeed(seed, () => round(seed));
       if (performance.now() >= endMs) return;

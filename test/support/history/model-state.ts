@@ -51,7 +51,9 @@ export interface ModelState {
   readonly refused: Moment | undefined;
   /** Only after a restart that left nothing: it waits until then at least for former holders and waiters. */
   readonly recoversMs: number | undefined;
-  /** Somebody held the lock since the last restart that left nothing. */
+  /** There was such a restart: holds before it are not among those spent. */
+  readonly hasForgotten: boolean;
+  /** Somebody held the lock since. */
   readonly wasHeld: boolean;
   /** Deletes that were answered while they waited. */
   readonly answered: readonly Waiter[];
@@ -68,6 +70,7 @@ export const firstState: ModelState = {
   content: undefined,
   refused: undefined,
   recoversMs: undefined,
+  hasForgotten: false,
   wasHeld: false,
   answered: [],
 };
@@ -156,7 +159,7 @@ export function granted(state: ModelState, { who, type }: Claimant, isClaimed: b
 
 /** All is forgotten, but that tokens go on upwards. */
 export function restarted({ nowMs, lastToken }: ModelState, recoveryMs: number): ModelState {
-  return { ...firstState, nowMs, lastToken, recoversMs: nowMs + recoveryMs };
+  return { ...firstState, nowMs, lastToken, hasForgotten: true, recoversMs: nowMs + recoveryMs };
 }
 
 /** Those who came back stand in line as before; from here on all is as ever. */

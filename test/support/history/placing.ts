@@ -25,7 +25,7 @@ export function place(before: ModelState, operation: Operation, moment: Moment, 
       '',
     );
   const states = found.flatMap((one) => agree(one, answer));
-  const expected = found.map((one) => describeModelAnswer(one.answer)).join(' or ');
+  const expected = found.map((one) => describeModelAnswer(one.answer)).join(' or ') || 'no answer yet';
   return placed(states, state, `expected ${expected}, not ${describeAnswer(answer)}`);
 }
 
@@ -86,6 +86,7 @@ function heard(state: ModelState, who: string, news: News): ModelState[] {
 function spentAs(state: ModelState, claimant: Claimant, token: number): ModelState[] {
   const own = state.spent.filter((one) => isSame(one, claimant));
   if (own.some((one) => one.token === token)) return [state];
+  if (state.hasForgotten && token <= state.lastToken && state.holder?.token !== token) return [state];
   return own
     .filter((one) => one.token === undefined)
     .map((nameless) => ({
