@@ -27,7 +27,9 @@ export type Verdict =
  * - grants follow the queue, and the queue the order of the requests, with the positions that were told;
  * - `skip` comes after a pull succeeded (or, for a delete, while it waited), before a delete or the end of the record;
  * - `released` answers the holder, or a repetition of what it said before; strangers and flipped outcomes are refused;
- * - no place and no hold that was acknowledged is gone without an excuse, be it over a restart;
+ * - no place and no hold that was acknowledged is gone without an excuse. A server that keeps its state has none in a
+ *   restart. Of one that forgets, the restart is part of the history: holds come back by heartbeats that list them,
+ *   places by their positions, and nothing else is granted until it has recovered;
  * - a session that is lost gets no answer but that, until it is opened again.
  *
  * Each resource is judged by itself, so a session may be lost here and live there. Repeated releases and answered
