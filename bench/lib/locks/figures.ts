@@ -59,6 +59,10 @@ function rowOf({ name, value, format, aim, peer }: Figure): string[] {
     aim?.text ?? '',
     aim ? `aim ${aim.isMet(value, reached) ? 'met' : 'missed'}` : '',
     peer ? `${peer.name} ${reached === undefined ? 'not installed' : format(reached)}` : '',
-    reached === undefined || reached === 0 ? '' : ratio(value, reached),
+    reached ? ratioText(value, reached) : '',
   ];
+}
+
+function ratioText(value: number, reached: number): string {
+  return value < reached / 100 ? 'under 0.01x' : ratio(value, reached);
 }

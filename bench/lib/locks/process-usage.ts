@@ -2,7 +2,16 @@ import { readFileSync } from 'node:fs';
 
 /** Resident memory in bytes now. @throws where /proc does not tell */
 export function residentBytes(pid: number): number {
-  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return bytesOf(pid, /^VmRSS:\s+(\d+) kB$/m);
+}
+
+/** The most that it ever was. @throws where /proc does not tell */
+export function peakBytes(pid: number): number {
+  return bytesOf(pid, /^VmHWM:\s+(\d+) kB$/m);
+}
+
+function bytesOf(pid: number, line: RegExp): number {
+  const match = line.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   if (!match) throw new Error(`the memory of process ${pid} is not to be had`);
   return Number(match[1]) * 1_024;
 }

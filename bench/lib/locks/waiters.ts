@@ -6,11 +6,18 @@ import { allowedStreams } from './open-files.ts';
 import type { LocksOptions } from './options.ts';
 
 const mib = 1_024 ** 2;
+/** Long enough for a heartbeat of each. */
+const heartbeatsMs = 6_000;
 
 /** Many waiters, each on a stream of its own, of one server. */
-export async function benchWaiters({ waiters = 5_000, ...options }: LocksOptions): Promise<Figure[]> {
+export async function benchWaiters({
+  waiters = 5_000,
+  seconds,
+  profileDir,
+}: LocksOptions): Promise<Figure[]> {
   const count = allowedStreams(waiters);
-  const ours = await measureCrowd(count, options);
+  const settleMs = Math.max(seconds * 1_000, heartbeatsMs);
+  const ours = await measureCrowd(count, { settleMs, profileDir });
   const etcd = await etcdWaiters(count);
   return figuresOf(count, ours, etcd);
 }
@@ -21,15 +28,20 @@ function figuresOf(count: number, ours: Crowd, etcd: Awaited<ReturnType<typeof e
     format: formatMs,
     peer: { name: 'etcd', value: etcd && percentile(etcd.completionsMs, percent) },
   });
+  const onEtcd = etcd ? `; etcd has them on ${etcd.connections} connections` : '';
   return [
     {
       ...{ name: `memory of a server with ${count} waiters`, value: ours.residentBytes, format: formatMib },
       aim: atMost(200 * mib, '200 MiB'),
       peer: { name: 'etcd', value: etcd?.residentBytes },
-      note: `${formatMib(ours.emptyBytes)} before they came; etcd has them as watches on ${etcd?.connections ?? 'no'} connections`,
+      note: `${formatMib(ours.emptyBytes)} before they came, at most ${formatMib(ours.peakBytes)}; while they wait ${ours.cpu}${onEtcd}`,
     },
     { ...fanOut(50), name: `a completion reaches ${count}, p50` },
     { ...fanOut(99), name: `a completion reaches ${count}, p99`, aim: below(500, '500 ms') },
+    {
+      ...{ name: `the same with a server just started, p99`, format: formatMs },
+      value: percentile(ours.freshCompletionsMs, 99),
+    },
     {
       ...{ name: 'places lost in a restart', value: ours.placesLost, format: String },
       aim: atMost(0, '0'),
@@ -37,7 +49,7 @@ function figuresOf(count: number, ours: Crowd, etcd: Awaited<ReturnType<typeof e
     {
       ...{ name: 'all are back after SIGKILL', value: ours.backMs, format: formatMs },
       peer: { name: 'first opening', value: ours.openingMs },
-      note: `the new server listened after ${formatMs(ours.listeningMs)}; ${ours.cpu}`,
+      note: `the new server listened after ${formatMs(ours.listeningMs)}`,
     },
   ];
 }
