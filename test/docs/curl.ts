@@ -8,7 +8,9 @@ import type { Example } from './transcript.ts';
 
 /** Why there is no curl to run examples with; undefined where there is one. */
 export function whyNoCurl(): string | undefined {
-  return spawnSync('curl', ['--version']).error ? 'curl is missing: install it, or put it on PATH' : undefined;
+  return spawnSync('curl', ['--version']).error
+    ? 'curl is missing: install it, or put it on PATH'
+    : undefined;
 }
 
 /** The address that the examples of the documents ask. */
@@ -21,7 +23,11 @@ export interface RunningStream {
 }
 
 /** Runs one example against the server at `url` and compares the answer. Streams go on beside the next examples. */
-export async function runExample(url: string, example: Example, names: Names): Promise<RunningStream | undefined> {
+export async function runExample(
+  url: string,
+  example: Example,
+  names: Names,
+): Promise<RunningStream | undefined> {
   const isStream = example.command.startsWith('curl --no-buffer');
   const run = isStream ? startStream : runToEnd;
   try {
@@ -46,12 +52,12 @@ async function runToEnd(url: string, example: Example, names: Names): Promise<un
 }
 
 function compare({ answer }: Example, body: string, names: Names): void {
-  if (!answer) return expect(body).toBe('');
-  if (answer.language === 'text') {
-    return expect(`${body.trimEnd()}\n`).toMatch(patternOf(putIn(names, answer.text)));
+  if (answer?.language === 'json') {
+    const actual: unknown = JSON.parse(body);
+    expect(actual).toEqual(fillIn(JSON.parse(answer.text), actual, names));
+    return;
   }
-  const actual: unknown = JSON.parse(body);
-  expect(actual).toEqual(fillIn(JSON.parse(answer.text), actual, names));
+  expect(`${body.trimEnd()}\n`).toMatch(patternOf(putIn(names, answer?.text ?? '')));
 }
 
 async function startStream(url: string, example: Example, names: Names): Promise<RunningStream> {

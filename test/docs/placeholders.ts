@@ -16,7 +16,9 @@ export function fillIn(expected: unknown, actual: unknown, names: Names): unknow
   if (expected === '…') return actual ?? 'any value';
   if (typeof expected === 'string') return fillInText(expected, actual, names);
   if (Array.isArray(expected)) {
-    return expected.map((each, index) => fillIn(each, Array.isArray(actual) ? actual[index] : undefined, names));
+    return expected.map((each, index) =>
+      fillIn(each, Array.isArray(actual) ? actual[index] : undefined, names),
+    );
   }
   if (typeof expected !== 'object' || expected === null) return expected;
   return Object.fromEntries(
@@ -43,9 +45,9 @@ export function patternOf(text: string): RegExp {
 }
 
 function patternOfLine(line: string): string {
-  return line.split('…').map(escape).join('.*');
+  return line.split('…').map(asPattern).join('.*');
 }
 
-function escape(text: string): string {
+function asPattern(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }

@@ -9,7 +9,7 @@ import { tempDir } from '../support/temp.ts';
 
 const examples = examplesIn(readFileSync(inRoot('docs', 'protocol.md'), 'utf8'));
 /** So long that no machine is too slow for the sessions of the examples. */
-const patient = ['--session-ttl', '1h', '--stall-timeout', '1h'];
+const patient = ['--session-ttl', '10m', '--stall-timeout', '10m'];
 
 const missing = whyNoCurl();
 
