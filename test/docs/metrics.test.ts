@@ -48,7 +48,7 @@ function measurementsIn(lines: string): Measurement[] {
 
 /** Without the bound that each bucket of a histogram has. */
 function labelsOf(lines: string, name: string): string[] {
-  const sample = new RegExp(`^# TYPE ${name}(?:_count)?(?:\\{(.*)\\})? \\S+$`, 'm').exec(lines);
+  const sample = new RegExp(`^${name}(?:_count)?(?:\\{(.*)\\})? \\S+$`, 'm').exec(lines);
   if (!sample) throw new Error(`${name} has no value`);
   return [...(sample[1] ?? '').matchAll(/(\w+)="/g)].map(([, label = '']) => label);
 }
