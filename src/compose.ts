@@ -63,7 +63,8 @@ export async function composePull(config: PullConfig, { log, onEvent }: PullDeps
         onWarning: ({ code, message, hint }) => {
           // A pull that may not go on alone ends with this very error.
           if (onLockFailure === 'fail') return;
-          onEvent({ kind: 'warning', code, message: `${message}; going on without coordination`, hint });
+          const what = code === 'holder_slow' ? 'downloading it too' : 'going on without coordination';
+          onEvent({ kind: 'warning', code, message: `${message}; ${what}`, hint });
         },
       }),
     );

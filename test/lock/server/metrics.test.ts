@@ -7,6 +7,7 @@ import { createLockServer } from '../../../src/lock/server/server.ts';
 import { layer } from '../../conformance/locks/layers.ts';
 import { onCleanup } from '../../support/cleanup.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
+import { ask } from './support.ts';
 
 function start() {
   const clock = createFakeClock();
@@ -78,14 +79,15 @@ describe('the metrics', () => {
     const serverOf = async (options: { metrics?: typeof metrics }) => {
       const server = createLockServer({ locks, clock: systemClock, ...options });
       onCleanup(() => server.close());
-      return await fetch(`${(await server.listen({ host: '127.0.0.1', port: 0 })).url}/metrics`);
+      const { url } = await server.listen({ host: '127.0.0.1', port: 0 });
+      return await ask(url, 'GET', '/metrics');
     };
     const reply = await serverOf({ metrics });
-    expect([reply.status, reply.headers.get('content-type')]).toEqual([
-      200,
-      'text/plain; version=0.0.4; charset=utf-8',
-    ]);
-    expect(await reply.text()).toContain('# HELP layerpull_lock_grants_total');
+    expect(reply).toMatchObject({
+      status: 200,
+      headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
+    });
+    expect(reply.text).toContain('# HELP layerpull_lock_grants_total');
     expect((await serverOf({})).status).toBe(404);
   });
 });
