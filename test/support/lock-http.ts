@@ -1,0 +1,30 @@
+import * as v from 'valibot';
+import type { Digest } from '../../src/core/digest.ts';
+import type { ResourceView } from '../../src/lock/locks.ts';
+import { listReplySchema } from '../../src/lock/protocol/views.ts';
+
+export interface RawReply {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** One request to a lock server, as a program in any language would send it. */
+export async function sendRaw(url: string, method: string, path: string, body?: object): Promise<RawReply> {
+  const response = await fetch(new URL(path, url), {
+    method,
+    ...(body ? { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } } : {}),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+/** How the server sees one resource; undefined once nobody holds it or waits for it. */
+export async function lockView(url: string, resource: Digest): Promise<ResourceView | undefined> {
+  const { body } = await sendRaw(url, 'GET', `/locks?prefix=${resource}`);
+  return v.parse(listReplySchema, body)[0];
+}
+
+/** Holder and waiters by node, in order; the holder is '' where nobody holds. */
+export async function lineUp(url: string, resource: Digest): Promise<readonly string[]> {
+  const view = await lockView(url, resource);
+  return view ? [view.holder?.nodeId ?? '', ...view.queue.map((waiter) => waiter.nodeId)] : [];
+}
