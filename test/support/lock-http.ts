@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { Digest } from '../../src/core/digest.ts';
 import type { ResourceView } from '../../src/lock/locks.ts';
+import { nodesReplySchema } from '../../src/lock/protocol/nodes.ts';
 import { listReplySchema } from '../../src/lock/protocol/views.ts';
 
 export interface RawReply {
@@ -27,4 +28,10 @@ export async function lockView(url: string, resource: Digest): Promise<ResourceV
 export async function lineUp(url: string, resource: Digest): Promise<readonly string[]> {
   const view = await lockView(url, resource);
   return view ? [view.holder?.nodeId ?? '', ...view.queue.map((waiter) => waiter.nodeId)] : [];
+}
+
+/** Milliseconds since the server heard of a session that it knows. */
+export async function silenceMs(url: string, sessionId: string): Promise<number | undefined> {
+  const { body } = await sendRaw(url, 'GET', '/nodes');
+  return v.parse(nodesReplySchema, body).find((node) => node.sessionId === sessionId)?.lastSeenMs;
 }

@@ -1,3 +1,4 @@
+import { pathToFileURL } from 'node:url';
 import { type CliChild, spawnCli } from './cli.ts';
 
 export interface RunningLockServer {
@@ -7,15 +8,25 @@ export interface RunningLockServer {
   readonly child: CliChild;
 }
 
-/** Milliseconds of silence after which the servers of these tests give a session up; a third is a heartbeat. */
-export const sessionTtlMs = 3_000;
+export interface LockServerStart {
+  /** Where it keeps what it acknowledged; without one it keeps everything in memory. */
+  readonly data?: string;
+  /** Default: a free port. */
+  readonly address?: string;
+  /** Milliseconds of silence after which a session is lost; a third of it is a heartbeat. Default 3,000. */
+  readonly ttlMs?: number;
+  /** Modules that the process loads first. */
+  readonly imports?: readonly string[];
+}
 
-/** Starts `layerpull serve` in a process of its own, in memory unless `args` names a directory. */
-export async function startLockServer(
-  args: readonly string[] = ['--ephemeral'],
-  address = '127.0.0.1:0',
-): Promise<RunningLockServer> {
-  const child = await spawnCli(['serve', '--addr', address, '--session-ttl', `${sessionTtlMs}ms`, ...args]);
+/** Starts `layerpull serve` in a process of its own, with times short enough for a test to see them pass. */
+export async function startLockServer(start: LockServerStart = {}): Promise<RunningLockServer> {
+  const { data, address = '127.0.0.1:0', ttlMs = 3_000, imports = [] } = start;
+  const keep = data === undefined ? ['--ephemeral'] : ['--data', data];
+  const nodeOptions = imports.map((file) => `--import=${pathToFileURL(file)}`).join(' ');
+  const child = await spawnCli(['serve', '--addr', address, '--session-ttl', `${ttlMs}ms`, ...keep], {
+    env: { NODE_OPTIONS: nodeOptions || undefined },
+  });
   const [url] = await child.stdout.waitFor(/http:\/\/127\.0\.0\.1:\d+/);
   return { url, address: new URL(url).host, child };
 }

@@ -52,29 +52,34 @@ async function obey(command: LockCommand): Promise<void> {
 async function carryOut(command: LockCommand): Promise<void> {
   switch (command.do) {
     case 'acquire':
-      return await acquire(command.resource, command.holdsBack ?? false);
+      await acquire(command.resource, command.holdsBack ?? false);
+      break;
     case 'release':
-      return await release(command.resource, command.error);
+      await release(command.resource, command.error);
+      break;
     case 'decline':
       await places.get(command.resource)?.decline();
-      return tell({ kind: 'declined', resource: command.resource });
+      tell({ kind: 'declined', resource: command.resource });
+      break;
     case 'progress':
       holds.get(command.resource)?.progress(command.offset);
-      return tell({ kind: 'reported', resource: command.resource });
+      tell({ kind: 'reported', resource: command.resource });
+      break;
     case 'close':
-      return await close();
+      await close();
+      break;
   }
 }
 
 async function acquire(resource: Digest, holdsBack: boolean): Promise<void> {
   for (;;) {
     const reply = await session.acquire({ type: 'pull', resourceId: resource, total }, forever);
-    if (reply.kind !== 'queued') return settle(resource, reply);
+    if (reply.kind !== 'queued') return tell(settled(resource, reply));
     places.set(resource, reply.place);
     tell({ kind: 'queued', resource, position: reply.place.position });
-    const change = await turn(resource, reply.place);
-    if (change === 'offered' && holdsBack) return tell({ kind: 'offered', resource });
-    if (change === 'ended') tell({ kind: 'ended', resource });
+    const kind = await turn(resource, reply.place);
+    if (kind === 'ended' || holdsBack) tell({ kind, resource });
+    if (kind === 'offered' && holdsBack) return;
   }
 }
 
@@ -87,20 +92,22 @@ async function turn(resource: Digest, place: Place): Promise<'offered' | 'ended'
   }
 }
 
-function settle(resource: Digest, reply: Exclude<LayerReply, { kind: 'queued' }>): void {
-  if (reply.kind === 'skip') return tell({ kind: 'skip', resource });
-  if (reply.kind === 'refused') return tell({ kind: 'refused', resource, reason: reply.message });
+function settled(resource: Digest, reply: Exclude<LayerReply, { kind: 'queued' }>): LockLine {
+  if (reply.kind === 'skip') return { kind: 'skip', resource };
+  if (reply.kind === 'refused') return { kind: 'refused', resource, reason: reply.message };
   const { hold } = reply;
   holds.set(resource, hold);
   hold.revoked.addEventListener('abort', () => {
     tell({ kind: 'revoked', resource, reason: messageOf(hold.revoked.reason) });
   });
-  tell({ kind: 'granted', resource, ...(hold.token === undefined ? {} : { token: hold.token }) });
+  return { kind: 'granted', resource, ...(hold.token === undefined ? {} : { token: hold.token }) };
 }
 
 async function release(resource: Digest, error: string | undefined): Promise<void> {
   const outcome =
-    error === undefined ? { success: true as const } : { success: false as const, error, class: 'node' as const };
+    error === undefined
+      ? { success: true as const }
+      : { success: false as const, error, class: 'node' as const };
   await holds.get(resource)?.release(outcome);
   tell({ kind: 'released', resource });
 }

@@ -1,0 +1,66 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { withOwnCleanups } from '../support/cleanup.ts';
+import { resourceNamed } from '../support/lock-client.ts';
+import { lineUp, sendRaw, silenceMs } from '../support/lock-http.ts';
+import { startLine } from '../support/lock-line.ts';
+import { startLockServer } from '../support/lock-servers.ts';
+import { soon } from '../support/soon.ts';
+
+let server = '';
+
+beforeAll(async () => {
+  server = (await startLockServer()).url;
+});
+
+describe('a node stopped with SIGSTOP, its connections open', { timeout: 60_000 }, () => {
+  it.concurrent('that holds loses the lock after the TTL, hears of it when it goes on, and can end nothing', () =>
+    withOwnCleanups(async () => {
+      const resource = resourceNamed('stopped holder');
+      const { holder, first, token } = await startLine(server, resource);
+      holder.child.kill('SIGSTOP');
+      expect(await first.granted()).toBeGreaterThan(token);
+      holder.child.kill('SIGCONT');
+      await holder.next('revoked');
+      await holder.release(resource);
+      const late = { type: 'pull', resource_id: resource, node_id: 'holder', success: true, token };
+      const reply = await sendRaw(server, 'POST', '/unlock', { ...late, session_id: holder.sessionId });
+      expect(reply).toMatchObject({ status: 409, body: { released: false } });
+      expect(await lineUp(server, resource)).toEqual(['first', 'second', 'third']);
+    }));
+
+  it.concurrent('that waits, for less than the TTL, keeps its place', () =>
+    withOwnCleanups(async () => {
+      const resource = resourceNamed('shortly stopped waiter');
+      const { url } = await startLockServer({ ttlMs: 9_000 });
+      const { holder, first, second } = await startLine(url, resource);
+      first.child.kill('SIGSTOP');
+      // One heartbeat was missed, which alone must cost nothing.
+      await soon(async () => expect(await silenceMs(url, first.sessionId)).toBeGreaterThan(3_500));
+      first.child.kill('SIGCONT');
+      await soon(async () => expect(await silenceMs(url, first.sessionId)).toBeLessThan(3_000));
+      expect(await lineUp(url, resource)).toEqual(['holder', 'first', 'second', 'third']);
+      await holder.release(resource, 'disk full');
+      const token = await first.granted();
+      await first.release(resource, 'disk full');
+      expect(await second.granted()).toBeGreaterThan(token);
+    }));
+
+  it.concurrent('that waits, for longer than the TTL, loses its place and queues at the tail again', () =>
+    withOwnCleanups(async () => {
+      const resource = resourceNamed('long stopped waiter');
+      const { holder, first, second, third } = await startLine(server, resource);
+      first.child.kill('SIGSTOP');
+      await soon(async () => expect(await lineUp(server, resource)).toEqual(['holder', 'second', 'third']));
+      first.child.kill('SIGCONT');
+      await soon(async () =>
+        expect(await lineUp(server, resource)).toEqual(['holder', 'second', 'third', 'first']),
+      );
+      const tokens: number[] = [];
+      await holder.release(resource, 'disk full');
+      for (const node of [second, third, first]) {
+        tokens.push(await node.granted());
+        await node.release(resource, 'disk full');
+      }
+      expect(tokens).toEqual(tokens.toSorted((one, other) => one - other));
+    }));
+});
