@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { withOwnCleanups } from '../support/cleanup.ts';
 import { resourceNamed } from '../support/lock-client.ts';
 import { lineUp } from '../support/lock-http.ts';
-import { startLine } from '../support/lock-line.ts';
+import { expectRising, handDown, startLine } from '../support/lock-line.ts';
 import { startLockServer } from '../support/lock-servers.ts';
 
 let server = '';
@@ -28,11 +28,7 @@ describe('a node killed with SIGKILL', { timeout: 60_000 }, () => {
       second.child.kill('SIGKILL');
       expect((await third.next('moved')).position).toBe(2);
       expect(await lineUp(server, resource)).toEqual(['holder', 'first', 'third']);
-      await holder.release(resource, 'disk full');
-      const next = await first.granted();
-      expect(next).toBeGreaterThan(token);
-      await first.release(resource, 'disk full');
-      expect(await third.granted()).toBeGreaterThan(next);
+      expectRising([token, ...(await handDown(resource, [holder, first, third]))]);
     }));
 
   it.concurrent('that is next when the holder releases does not keep the lock from the one behind it', () =>

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { withOwnCleanups } from '../support/cleanup.ts';
 import { resourceNamed } from '../support/lock-client.ts';
 import { lineUp, sendRaw, silenceMs } from '../support/lock-http.ts';
-import { startLine } from '../support/lock-line.ts';
+import { expectRising, handDown, startLine } from '../support/lock-line.ts';
 import { startLockServer } from '../support/lock-servers.ts';
 import { soon } from '../support/soon.ts';
 
@@ -32,35 +32,26 @@ describe('a node stopped with SIGSTOP, its connections open', { timeout: 60_000 
     withOwnCleanups(async () => {
       const resource = resourceNamed('shortly stopped waiter');
       const { url } = await startLockServer({ ttlMs: 9_000 });
-      const { holder, first, second } = await startLine(url, resource);
+      const { holder, first, second, token } = await startLine(url, resource);
       first.child.kill('SIGSTOP');
       // One heartbeat was missed, which alone must cost nothing.
       await soon(async () => expect(await silenceMs(url, first.sessionId)).toBeGreaterThan(3_500));
       first.child.kill('SIGCONT');
       await soon(async () => expect(await silenceMs(url, first.sessionId)).toBeLessThan(3_000));
       expect(await lineUp(url, resource)).toEqual(['holder', 'first', 'second', 'third']);
-      await holder.release(resource, 'disk full');
-      const token = await first.granted();
-      await first.release(resource, 'disk full');
-      expect(await second.granted()).toBeGreaterThan(token);
+      expectRising([token, ...(await handDown(resource, [holder, first, second]))]);
     }));
 
   it.concurrent('that waits, for longer than the TTL, loses its place and queues at the tail again', () =>
     withOwnCleanups(async () => {
       const resource = resourceNamed('long stopped waiter');
-      const { holder, first, second, third } = await startLine(server, resource);
+      const { holder, first, second, third, token } = await startLine(server, resource);
       first.child.kill('SIGSTOP');
       await soon(async () => expect(await lineUp(server, resource)).toEqual(['holder', 'second', 'third']));
       first.child.kill('SIGCONT');
       await soon(async () =>
         expect(await lineUp(server, resource)).toEqual(['holder', 'second', 'third', 'first']),
       );
-      const tokens: number[] = [];
-      await holder.release(resource, 'disk full');
-      for (const node of [second, third, first]) {
-        tokens.push(await node.granted());
-        await node.release(resource, 'disk full');
-      }
-      expect(tokens).toEqual(tokens.toSorted((one, other) => one - other));
+      expectRising([token, ...(await handDown(resource, [holder, second, third, first]))]);
     }));
 });
