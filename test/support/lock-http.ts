@@ -18,16 +18,17 @@ export async function sendRaw(url: string, method: string, path: string, body?: 
   return { status: response.status, body: await response.json() };
 }
 
-/** How the server sees one resource; undefined once nobody holds it or waits for it. */
+/** How the server sees one resource; undefined where it never heard of it. */
 export async function lockView(url: string, resource: Digest): Promise<ResourceView | undefined> {
   const { body } = await sendRaw(url, 'GET', `/locks?prefix=${resource}`);
   return v.parse(listReplySchema, body)[0];
 }
 
-/** Holder and waiters by node, in order; the holder is '' where nobody holds. */
+/** Holder and waiters by node, in order; '' stands for a holder where some wait and nobody holds. */
 export async function lineUp(url: string, resource: Digest): Promise<readonly string[]> {
-  const view = await lockView(url, resource);
-  return view ? [view.holder?.nodeId ?? '', ...view.queue.map((waiter) => waiter.nodeId)] : [];
+  const { holder, queue = [] } = (await lockView(url, resource)) ?? {};
+  if (!holder && queue.length === 0) return [];
+  return [holder?.nodeId ?? '', ...queue.map((waiter) => waiter.nodeId)];
 }
 
 /** Milliseconds since the server heard of a session that it knows. */
