@@ -1,11 +1,9 @@
 import { type Digest, digestOf } from '../../src/core/digest.ts';
 import { cliEnv } from './cli.ts';
+import { createLineReader, type LineReader } from './json-lines.ts';
 import type { LockClientOptions, LockCommand, LockLine, LockLineOf } from './lock-client-lines.ts';
 import { type Child, spawnProcess } from './processes.ts';
 import { testProgram } from './test-program.ts';
-import { waitForChange } from './text-log.ts';
-
-type Kind = LockLine['kind'];
 
 /** A node in a process of its own. */
 export interface LockClient {
@@ -13,12 +11,8 @@ export interface LockClient {
   readonly nodeId: string;
   readonly sessionId: string;
   send(command: LockCommand): void;
-  /**
-   * The first line of one of these kinds after those that were answered before.
-   *
-   * @throws an error that shows its output, when it ends without one or after `timeoutMs` (20 s)
-   */
-  next<K extends Kind>(kinds: K | readonly K[], timeoutMs?: number): Promise<LockLineOf<K>>;
+  /** The first line of one of these kinds after those that were answered before. */
+  readonly next: LineReader<LockLine>['next'];
   /** Asks, and answers with the token once granted. */
   hold(resource: Digest): Promise<number>;
   /** Asks, and answers with the place in the queue. */
@@ -40,8 +34,7 @@ export async function startLockClient({ imports = [], ...options }: LockClientSt
   const program = await testProgram('lock-client');
   const args = [...imports.flatMap((file) => ['--import', file]), program, JSON.stringify(options)];
   const child = await spawnProcess(process.execPath, args, { env: cliEnv() });
-  const lines = () => child.stdout.lines().map((line): LockLine => JSON.parse(line));
-  const next = createReader(child, lines);
+  const { next, lines } = createLineReader<LockLine>(child.stdout);
   const { sessionId } = await next('ready');
   const send = (command: LockCommand) => void child.stdin.write(`${JSON.stringify(command)}\n`);
   const granted = async () => tokenOf(await next('granted'));
@@ -59,20 +52,6 @@ export async function startLockClient({ imports = [], ...options }: LockClientSt
       send({ do: 'release', resource, ...(error === undefined ? {} : { error }) });
       await next('released');
     },
-  };
-}
-
-function createReader(child: Child, lines: () => LockLine[]): LockClient['next'] {
-  let answered = 0;
-  return <K extends Kind>(kinds: K | readonly K[], timeoutMs = 20_000) => {
-    const wanted: readonly Kind[] = [kinds].flat();
-    const isWanted = (line: LockLine): line is LockLineOf<K> => wanted.includes(line.kind);
-    return waitForChange(child.stdout, timeoutMs, wanted.join(' or '), () => {
-      const said = lines();
-      const at = said.findIndex((line, index) => index >= answered && isWanted(line));
-      if (at >= 0) answered = at + 1;
-      return at < 0 ? undefined : said.slice(at).find(isWanted);
-    });
   };
 }
 
