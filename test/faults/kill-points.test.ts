@@ -7,8 +7,9 @@ import type { CommitPoint } from '../../src/lock/backends/durable/durable-locks.
 import { createHttpLocks } from '../../src/lock/backends/http/http-locks.ts';
 import type { AcquireReply, Locks, Outcome } from '../../src/lock/locks.ts';
 import { onCleanup } from '../support/cleanup.ts';
-import { spawnProgram } from '../support/programs.ts';
+import { spawnProcess } from '../support/processes.ts';
 import { tempDir } from '../support/temp.ts';
+import { testProgram } from '../support/test-program.ts';
 
 const layer = digestOf(Buffer.from('a layer'));
 const failure: Outcome = { success: false, error: 'broken', class: 'node' };
@@ -20,7 +21,9 @@ interface Client {
 }
 
 async function startServer(directory: string, port = '0') {
-  const child = await spawnProgram('kill-point-server', directory, port);
+  const program = await testProgram('kill-point-server');
+  const env = { PATH: process.env['PATH'] };
+  const child = await spawnProcess(process.execPath, [program, directory, port], { env });
   const [url] = await child.stdout.waitFor(/http:\/\/127\.0\.0\.1:\d+/);
   const locks = createHttpLocks({
     servers: [new URL(url)],

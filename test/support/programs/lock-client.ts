@@ -87,7 +87,7 @@ async function turn(resource: Digest, place: Place): Promise<'offered' | 'ended'
   for (;;) {
     const change = await place.next(forever);
     if (change.kind === 'granted') return 'offered';
-    if (change.kind === 'ended') return 'ended';
+    if (change.kind !== 'moved') return 'ended';
     tell({ kind: 'moved', resource, position: change.position });
   }
 }
