@@ -81,6 +81,7 @@ const ascending = (count: number) => Array.from({ length: count }, (_, index) =>
 
 describe.each<CommitPoint>(['before-append', 'after-append', 'before-reply'])(
   'a server that is killed %s, with a holder and a thousand waiters',
+  { timeout: 180_000 },
   (point) => {
     it('hands the lock to the first of them, once, and keeps everybody else in line', async () => {
       const directory = tempDir();
