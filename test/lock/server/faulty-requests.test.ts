@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
 import { createMemoryLocks } from '../../../src/lock/backends/memory.ts';
 import { onCleanup } from '../../support/cleanup.ts';
+import { soak } from '../../support/soak.ts';
 import { type Fault, right } from './faults/fault.ts';
 import { faultyRequests } from './faults.ts';
 import { answersIn, connectRaw, dropClients, type RawAnswer } from './raw-client.ts';
@@ -41,31 +42,36 @@ function problemOf(answers: readonly RawAnswer[]): string | undefined {
   return undefined;
 }
 
+/** Sends that many faults, and looks what they did. */
+async function send(many: number, chance: number): Promise<void> {
+  const logged: object[] = [];
+  const log = { debug() {}, info() {}, warn() {}, error: (fields: object) => void logged.push(fields) };
+  const locks = createMemoryLocks({ clock: systemClock, recoveryMs: 0 });
+  onCleanup(() => locks.close());
+  const { url } = await serve(locks, { log, headersTimeoutMs: 5_000, requestTimeoutMs: 5_000 });
+  const prototype = Reflect.ownKeys(Object.prototype);
+
+  const faults = faultyRequests(chance, many);
+  expect(faults).toHaveLength(many);
+  const problems = [];
+  for (const fault of faults) {
+    const problem = problemOf(await answersTo(url, fault));
+    if (problem) problems.push(`${fault.what}: ${problem}`);
+  }
+  expect(problems).toEqual([]);
+  expect(logged).toEqual([]);
+
+  expect((await ask(url, 'GET', '/locks')).body).toEqual({ locks: [] });
+  expect(locks.sessionCount()).toBe(0);
+  expect(Reflect.ownKeys(Object.prototype)).toEqual(prototype);
+  expect((await ask(url, 'POST', '/lock', { body: right })).body).toMatchObject({ acquired: true });
+  expect((await ask(url, 'POST', '/unlock', { body: right })).body).toMatchObject({ released: true });
+}
+
 describe(`${count} faulty requests of the seed ${seed}`, () => {
   it('are each answered with an error of the protocol, and change nothing', async () => {
-    const logged: object[] = [];
-    const log = { debug() {}, info() {}, warn() {}, error: (fields: object) => void logged.push(fields) };
-    const locks = createMemoryLocks({ clock: systemClock, recoveryMs: 0 });
-    onCleanup(() => locks.close());
-    const { url } = await serve(locks, { log, headersTimeoutMs: 5_000, requestTimeoutMs: 5_000 });
-    const prototype = Reflect.ownKeys(Object.prototype);
-
-    const faults = faultyRequests(seed, count);
-    expect(faults).toHaveLength(count);
-    const problems = [];
-    for (const fault of faults) {
-      const problem = problemOf(await answersTo(url, fault));
-      if (problem) problems.push(`${fault.what}: ${problem}`);
-    }
-    expect(problems).toEqual([]);
-    expect(logged).toEqual([]);
-
-    expect((await ask(url, 'GET', '/locks')).body).toEqual({ locks: [] });
-    expect(locks.sessionCount()).toBe(0);
-    expect(Reflect.ownKeys(Object.prototype)).toEqual(prototype);
-    expect((await ask(url, 'POST', '/lock', { body: right })).body).toMatchObject({ acquired: true });
-    expect((await ask(url, 'POST', '/unlock', { body: right })).body).toMatchObject({ released: true });
-  }, 60_000);
+    await send(count, seed);
+  }, 180_000);
 
   it('are the same each time', () => {
     const again = faultyRequests(seed, count).map(({ bytes }) => bytes.toString('latin1'));
@@ -73,3 +79,5 @@ describe(`${count} faulty requests of the seed ${seed}`, () => {
     expect(new Set(again).size).toBe(count);
   });
 });
+
+soak('faulty requests of any seed are answered alike', (chance) => send(100, chance));
