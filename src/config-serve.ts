@@ -46,13 +46,27 @@ export function readServeConfig(flags: GivenFlags, machine: Machine): ServeConfi
     host: match[1] ?? (match[2] || '::'),
     port,
     data: readData(flags, machine),
-    bounds: {
-      queueing: !readSwitch('no-queue', flags, machine) && !forbidsQueue(machine),
-      ttlMs: readDuration('session-ttl', flags, machine, 15_000),
-      stallMs: readDuration('stall-timeout', flags, machine, 20_000),
-      nodeGraceMs: readDuration('sessionless-grace', flags, machine, 30_000),
-      leaseMs: readDuration('sessionless-lease', flags, machine, 600_000),
-    },
+    bounds: readBounds(flags, machine),
+  };
+}
+
+/** Heartbeats come every third of the TTL, and a grant waits two thirds of it to be claimed. */
+function readBounds(flags: GivenFlags, machine: Machine): ServeBounds {
+  const atLeast = (name: string, defaultMs: number, leastMs: number, ttlMs?: number) => {
+    const ms = readDuration(name, flags, machine, defaultMs);
+    if (ms > leastMs) return ms;
+    const given = setting(name, flags, machine) ?? { text: `${defaultMs}ms`, from: `--${name}` };
+    const why = ttlMs === undefined ? '' : ` for a session TTL of ${ttlMs} ms`;
+    throw usage(given, `is too short${why}`, `give more than ${leastMs}ms`);
+  };
+  const ttlMs = atLeast('session-ttl', 15_000, 999);
+  return {
+    queueing: !readSwitch('no-queue', flags, machine) && !forbidsQueue(machine),
+    ttlMs,
+    // Progress comes with heartbeats.
+    stallMs: atLeast('stall-timeout', 20_000, Math.floor(ttlMs / 3), ttlMs),
+    nodeGraceMs: readDuration('sessionless-grace', flags, machine, 30_000),
+    leaseMs: atLeast('sessionless-lease', 600_000, Math.floor((ttlMs * 2) / 3), ttlMs),
   };
 }
 

@@ -82,6 +82,18 @@ describe('--addr', () => {
     });
   });
 
+  it.each([
+    [{ 'session-ttl': '500ms' }, '--session-ttl'],
+    [{ 'stall-timeout': '5s' }, '--stall-timeout'],
+    [{ 'session-ttl': '60s' }, '--stall-timeout'],
+    [{ 'sessionless-lease': '10s' }, '--sessionless-lease'],
+    [{ 'session-ttl': '15m', 'stall-timeout': '1h' }, '--sessionless-lease'],
+  ])('refuses times that are too short for the TTL: %o', (flags, name) => {
+    const error = errorOf(() => readServeConfig(flags, machine));
+    expect([error.code, error.message.split(':')[0]]).toEqual(['usage', name]);
+    expect(error.hint).toMatch(/^give more than \d+ms$/);
+  });
+
   it('turns queueing off by the older name too, unless the newer one says otherwise', () => {
     const older = { ALLOW_MULTI_NODE_DOWNLOAD: 'false' };
     expect(readServeConfig({}, on({ env: older })).bounds.queueing).toBe(false);
