@@ -16,24 +16,28 @@ async function start(faults: Partial<Faults>) {
   onCleanup(() => void server.close());
   onCleanup(() => server.closeAllConnections());
   const cuts: boolean[] = [];
+  /** How many requests had come when a piece of a reply was handed on. */
+  const replies: number[] = [];
   const proxy = await startFaultyProxy({
     target: () => (server.address() as AddressInfo).port,
     faults: () => ({ ...noFaults, ...faults }),
     random: () => 0.5,
     onCut: (isStream) => cuts.push(isStream),
+    onReply: () => replies.push(seen.length),
   });
   onCleanup(() => proxy.close());
   const ask = async (path: string) => (await get(new URL(path, proxy.url).href)).text;
   const heard = new Promise<void>((resolve) => server.once('request', () => resolve()));
-  return { ask, seen, cuts, proxy, heard };
+  return { ask, seen, cuts, replies, proxy, heard };
 }
 
 describe('a proxy that does harm', () => {
   it('hands on what it gets while no fault is due', async () => {
-    const { ask, seen, cuts } = await start({});
+    const { ask, seen, cuts, replies } = await start({});
     expect(await ask('/one')).toBe('here you are');
     expect(seen).toEqual(['GET /one']);
     expect(cuts).toEqual([]);
+    expect(new Set(replies)).toEqual(new Set([1]));
   });
 
   it('hands it on late', async () => {
@@ -51,10 +55,11 @@ describe('a proxy that does harm', () => {
   it.each(['loseReply', 'sever'] as const)(
     'lets the server hear what then has no answer (%s)',
     async (fault) => {
-      const { ask, seen, heard } = await start({ [fault]: 1 });
+      const { ask, seen, heard, replies } = await start({ [fault]: 1 });
       await expect(ask('/one')).rejects.toThrow();
       await heard;
       expect(seen).toEqual(['GET /one']);
+      expect(replies).toEqual([]);
     },
   );
 

@@ -23,6 +23,8 @@ export interface CrowdOptions {
   readonly recorder: Recorder;
   readonly random: Random;
   readonly faults: () => Faults;
+  /** Hears of each piece of a reply that reached its client. */
+  readonly onReply: () => void;
   readonly pick: (domain: string) => Digest | undefined;
   readonly tokens: Map<Digest, number>;
   readonly heartbeatMs: number;
@@ -78,7 +80,7 @@ export class Crowd {
 
   async connect(role: Role): Promise<Connected> {
     this.#joined += 1;
-    const { server, recorder, random, faults } = this.#options;
+    const { server, recorder, random, faults, onReply } = this.#options;
     const nodeId = toNodeId(`${role.name}-${this.#joined}`);
     const session = role.hasSession ? { sessionId: toSessionId(randomUUID()) } : {};
     const store = role.storeId === undefined ? {} : { storeId: role.storeId };
@@ -86,7 +88,7 @@ export class Crowd {
     const onCut = (isStream: boolean) => {
       if (isStream || !role.hasSession) recorder.cut(identityOf(name));
     };
-    const proxy = await startFaultyProxy({ target: () => server.port, faults, random, onCut });
+    const proxy = await startFaultyProxy({ target: () => server.port, faults, random, onCut, onReply });
     const locks = createHttpLocks({ servers: [proxy.url], version: 'test', clock: systemClock, timeouts });
     const connected: Connected = {
       client: new RecordedClient(name, locks, recorder),

@@ -1,3 +1,4 @@
+import { abortable, type Deferred, deferred } from '../../../src/core/abort.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { oneOf, type Random } from './choices.ts';
 import { type Faults, noFaults } from './faulty-proxy.ts';
@@ -24,6 +25,7 @@ const stormy: Faults = { loseRequest: 0.05, loseReply: 0.1, sever: 0.05, delay: 
 export class FaultPlan {
   readonly #options: FaultPlanOptions;
   #faults = usual;
+  #nextReply: Deferred<void> | undefined;
   /** For people: what was done to the server and the network. */
   readonly log: string[] = [];
 
@@ -38,6 +40,11 @@ export class FaultPlan {
   /** From here on nothing goes wrong any more. */
   heal(): void {
     this.#faults = noFaults;
+  }
+
+  /** A client was handed a reply. */
+  replied(): void {
+    this.#nextReply?.resolve();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -75,10 +82,19 @@ export class FaultPlan {
   }
 
   async #restart(restart: FaultPlanOptions['restart'], signal: AbortSignal): Promise<void> {
+    if (this.#options.random() < 0.7) await this.#reply(signal);
+    if (signal.aborted) return;
     this.#note('the server is killed');
     await restart?.();
     this.#note('the server runs again');
     await systemClock.sleep(this.#options.settleMs, signal).catch(() => {});
+  }
+
+  /** The worst moment for a server that tells what it has yet to write: somebody was told just now. */
+  async #reply(signal: AbortSignal): Promise<void> {
+    this.#nextReply = deferred();
+    await abortable(this.#nextReply.promise, signal).catch(() => {});
+    this.#nextReply = undefined;
   }
 
   #note(text: string): void {

@@ -24,6 +24,8 @@ export interface FaultyProxyOptions {
   readonly random: () => number;
   /** Hears of the end of each connection before the server can, and whether it carried a stream of events. */
   readonly onCut: (isStream: boolean) => void;
+  /** Hears of each piece that the client was handed. */
+  readonly onReply?: () => void;
 }
 
 export interface FaultyProxy {
@@ -117,8 +119,12 @@ class Link {
   }
 
   #reply(piece: Buffer): void {
-    if (this.#losesReply || (this.#isStream && this.#happens('loseReply'))) this.end();
-    else this.#client.write(piece);
+    if (this.#losesReply || (this.#isStream && this.#happens('loseReply'))) {
+      this.end();
+      return;
+    }
+    this.#client.write(piece);
+    this.#options.onReply?.();
   }
 
   #happens(fault: keyof Faults): boolean {

@@ -69,7 +69,7 @@ async function play({ seed, serverArgs, restarts, workMs = 4_000 }: RoundOptions
     settleMs: restarts === 'forgotten' ? roundTimes.recoveryMs * 1.5 : 0,
   });
   const crowd: Crowd = new Crowd({
-    ...{ server, recorder, random, faults: () => plan.faults() },
+    ...{ server, recorder, random, faults: () => plan.faults(), onReply: () => plan.replied() },
     ...{ pick: createPicker(random), tokens: new Map(), heartbeatMs: ttlMs / 3 },
   });
   const end = new AbortController();
