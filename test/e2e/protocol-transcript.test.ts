@@ -18,15 +18,19 @@ describe('the examples of docs/protocol.md', () => {
   it.each([
     { kept: 'in a data directory', args: () => ['--data', tempDir()] },
     { kept: 'in memory', args: () => ['--ephemeral'] },
-  ])('get the answers that it shows from a server that keeps its state $kept', async ({ args }) => {
-    const { url } = await startServer('127.0.0.1:0', [...args(), ...patient]);
-    const names = new Map<string, string>();
-    const streams: RunningStream[] = [];
-    for (const example of examples) {
-      const stream = await runExample(url, example, names);
-      if (stream) streams.push(stream);
-    }
-    for (const stream of streams) await stream.finish();
-    expect(examples.length).toBeGreaterThan(20);
-  });
+  ])(
+    'get the answers that it shows from a server that keeps its state $kept',
+    { timeout: 120_000 },
+    async ({ args }) => {
+      const { url } = await startServer('127.0.0.1:0', [...args(), ...patient]);
+      const names = new Map<string, string>();
+      const streams: RunningStream[] = [];
+      for (const example of examples) {
+        const stream = await runExample(url, example, names);
+        if (stream) streams.push(stream);
+      }
+      for (const stream of streams) await stream.finish();
+      expect(examples.length).toBeGreaterThan(20);
+    },
+  );
 });
