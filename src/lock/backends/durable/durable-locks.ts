@@ -63,7 +63,7 @@ async function startOn(
 ): Promise<LockService> {
   const { directory: _, clock, log = silentLog, observe, onCommit, onFailure, onPoint, ...given } = options;
   const lifeTime = lifeClock(clock, disk.records());
-  const machine = machineOptions({ ...given, firstToken: disk.nextToken ?? tokenOfNow(clock) });
+  const machine = machineOptions({ ...given, firstToken: firstTokenOf(disk, clock) });
   const tokens = new TokenReserve();
   await disk.write(tokens.cover(machine.firstToken));
   // In a new directory nothing is known of earlier locks, so their holders bring them, as to a server in memory.
@@ -96,7 +96,7 @@ async function commit(parts: CommitParts, changes: readonly Change[]): Promise<v
   await onPoint?.('after-append');
 }
 
-/** Tokens of a new directory begin at wall time, above those of one that was lost. */
-function tokenOfNow(clock: Clock): Token {
-  return toToken(Math.floor(clock.wallNow()) * 1_024);
+/** Above all that was given out, and at wall time: that is above those of a directory that was lost or set back. */
+function firstTokenOf({ nextToken }: Disk, clock: Clock): Token {
+  return toToken(Math.max(nextToken ?? 0, Math.floor(clock.wallNow()) * 1_024));
 }

@@ -113,6 +113,15 @@ describe('a data directory', () => {
     expect(new Set(tokens).size).toBe(3);
   });
 
+  it('that was restored from a backup gives no token again that was given since', async () => {
+    const directory = tempDir();
+    await tokenAt(directory);
+    const backup = tempDir();
+    fs.cpSync(directory, backup, { recursive: true });
+    const later = await tokenAt(directory, { clock: createFakeClock(1_700_000_060_000) });
+    expect(await tokenAt(backup, { clock: createFakeClock(1_700_000_120_000) })).toBeGreaterThan(later);
+  });
+
   it('gives no token twice that a server gave out and could not keep', async () => {
     const directory = tempDir();
     const seen: number[] = [];
