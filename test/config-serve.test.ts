@@ -1,29 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Machine } from '../src/config.ts';
 import { readServeConfig } from '../src/config-serve.ts';
-import { LayerpullError } from '../src/core/errors.ts';
-
-const machine: Machine = {
-  version: '1.2.3',
-  env: {},
-  hostname: 'host-1',
-  home: '/home/user',
-  superuser: false,
-  architecture: 'x64',
-  workingDirectory: '/project',
-  stderrIsTerminal: false,
-};
-
-const on = (changes: Partial<Machine>): Machine => ({ ...machine, ...changes });
-
-function errorOf(read: () => unknown): LayerpullError {
-  try {
-    read();
-  } catch (error) {
-    if (error instanceof LayerpullError) return error;
-  }
-  throw new Error('no LayerpullError was thrown');
-}
+import { errorOf, machine, on } from './support/config.ts';
 
 describe('--addr', () => {
   it.each([

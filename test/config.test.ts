@@ -7,32 +7,11 @@ import {
   readPullConfig,
   readStatusConfig,
 } from '../src/config.ts';
-import { LayerpullError } from '../src/core/errors.ts';
+import { errorOf, machine, on } from './support/config.ts';
 
-const machine: Machine = {
-  version: '1.2.3',
-  env: {},
-  hostname: 'host-1',
-  home: '/home/user',
-  superuser: false,
-  architecture: 'x64',
-  workingDirectory: '/project',
-  stderrIsTerminal: false,
-};
-
-const on = (changes: Partial<Machine>): Machine => ({ ...machine, ...changes });
 const withEnv = (env: Machine['env']) => on({ env });
 const serversOf = (flags: GivenFlags, env: Machine['env'] = {}) =>
   readStatusConfig(flags, withEnv(env)).servers.map(String);
-
-function errorOf(read: () => unknown): LayerpullError {
-  try {
-    read();
-  } catch (error) {
-    if (error instanceof LayerpullError) return error;
-  }
-  throw new Error('no LayerpullError was thrown');
-}
 
 describe('the configuration of a pull', () => {
   it('has these defaults', () => {
