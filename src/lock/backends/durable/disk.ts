@@ -86,14 +86,12 @@ function apply(database: Database, key: RecordKey, value: object | undefined): v
 
 async function failed(directory: string, error: unknown): Promise<LayerpullError> {
   const cause = await causeOf(error);
-  return new LayerpullError(
-    'data_failed',
-    `cannot write to the data directory ${directory}: ${messageOf(cause)}`,
-    {
-      hint: 'see whether the disk is full or broken; the lock server stops, for what it cannot keep it must not promise',
-      cause,
-    },
-  );
+  // LMDB goes on with addresses that help nobody.
+  const [problem] = messageOf(cause).split(': Attempting');
+  return new LayerpullError('data_failed', `cannot write to the data directory ${directory}: ${problem}`, {
+    hint: 'see whether the disk is full or broken; the lock server stops, for what it cannot keep it must not promise',
+    cause,
+  });
 }
 
 /** LMDB rejects with a promise of the reason. */
