@@ -37,6 +37,8 @@ export interface MachineOptions {
   readonly maxQueue: number;
   /** Resources with a holder or waiters. Default 100,000. */
   readonly maxResources: number;
+  /** Sessions that are open. Default 100,000. */
+  readonly maxSessions: number;
 }
 
 const defaults: MachineOptions = {
@@ -57,6 +59,7 @@ const defaults: MachineOptions = {
   maxRecords: 100_000,
   maxQueue: 10_000,
   maxResources: 100_000,
+  maxSessions: 100_000,
 };
 
 /** Fills in the defaults. @throws LayerpullError `usage` for values that contradict each other */

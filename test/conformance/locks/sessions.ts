@@ -23,6 +23,17 @@ export function sessionCases(start: Start): void {
     expect(await again.take()).toBe(token);
   });
 
+  it('opens no more sessions than it has room for, and loses none over it', async () => {
+    const world = await start({ maxSessions: 2 });
+    const [a, b] = [await world.session('a'), await world.session('b')];
+    await a.take();
+    expect(await codeOf(world.locks.openSession({ nodeId: toNodeId('c') }))).toBe('lock_unreachable');
+    await a.renew();
+    await b.close();
+    const c = await world.session('c');
+    expect(await c.acquire()).toMatchObject({ kind: 'queued', holder: { nodeId: 'a' } });
+  });
+
   it('knows no session that was not opened', async () => {
     const { locks } = await start();
     const sessionId = toSessionId('never-opened');

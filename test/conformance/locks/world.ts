@@ -10,6 +10,8 @@ export interface LocksSetup {
   readonly maxQueue?: number;
   /** Resources in use at once. */
   readonly maxResources?: number;
+  /** Sessions open at once. */
+  readonly maxSessions?: number;
 }
 
 export interface LocksUnderTest {

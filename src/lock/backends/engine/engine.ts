@@ -108,6 +108,7 @@ class Engine implements LockService {
     signal?.throwIfAborted();
     const isReturning = request.sessionId !== undefined;
     const sessionId = request.sessionId ?? toSessionId(randomBytes(16).toString('hex'));
+    this.#refuseWhereFull(sessionId);
     const info = this.#step({ kind: 'open-session', request: { ...request, sessionId }, isReturning });
     this.#nodes.opened(sessionId, request, this.#clock.now());
     return await this.#kept(info);
@@ -207,6 +208,15 @@ class Engine implements LockService {
     this.#recovery.promise.catch(() => {});
     this.#recovery.reject(closed());
     await this.#journal.close();
+  }
+
+  /** A limit of the service and no answer of its rules: who comes later may find room. */
+  #refuseWhereFull(sessionId: SessionId): void {
+    const { sessions, options } = this.#state;
+    if (sessions.size < options.maxSessions || sessions.has(sessionId)) return;
+    throw new LayerpullError('lock_unreachable', `${options.maxSessions} sessions are open already`, {
+      hint: 'try again later',
+    });
   }
 
   #tick(): void {
