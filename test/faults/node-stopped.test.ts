@@ -22,6 +22,8 @@ describe('a node stopped with SIGSTOP, its connections open', { timeout: 60_000 
       holder.child.kill('SIGCONT');
       await holder.next('revoked');
       await holder.release(resource);
+      // It hears of its loss before its session is open again, and until then it is refused as unknown.
+      await soon(async () => expect(await silenceMs(server, holder.sessionId)).toBeDefined());
       const late = { type: 'pull', resource_id: resource, node_id: 'holder', success: true, token };
       const reply = await sendRaw(server, 'POST', '/unlock', { ...late, session_id: holder.sessionId });
       expect(reply).toMatchObject({ status: 409, body: { released: false } });
