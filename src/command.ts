@@ -16,16 +16,6 @@ import { type Interrupt, listenForSignals } from './ui/interrupt.ts';
 import { type ClosableLog, createLog } from './ui/log.ts';
 import { toUsageError } from './ui/usage-error.ts';
 
-/** Flags of the commands that talk to a lock service. None has an `env` or a default: `config.ts` merges those. */
-export const coordinationFlags = {
-  server: Flags.string({
-    description:
-      'Lock servers to try in this order. Without one, the pulls on one store coordinate themselves.',
-    helpValue: 'URL[,URL]',
-  }),
-  store: Flags.string({ description: 'Content store: an OCI image layout.', helpValue: 'DIR' }),
-};
-
 export interface WorkOptions {
   /** What is logged when nobody says. Default `warn`. */
   readonly logLevel?: LogLevel;

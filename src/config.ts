@@ -4,19 +4,13 @@ import {
   type Machine,
   readChoice,
   readDirectory,
-  readDuration,
-  readSize,
   readSwitch,
   type Setting,
   setting,
   usage,
-} from './config-values.ts';
-import type { Platform } from './core/descriptor.ts';
-import { parsePlatform } from './core/descriptor.ts';
-import type { NodeId } from './core/ids.ts';
-import { toNodeId } from './core/ids.ts';
+} from './config/values.ts';
 
-export type { GivenFlags, Machine } from './config-values.ts';
+export type { GivenFlags, Machine } from './config/values.ts';
 
 /** What every command knows. */
 export interface CommonConfig {
@@ -32,30 +26,6 @@ export interface CoordinationConfig extends CommonConfig {
   readonly store: string;
 }
 
-export interface PullConfig extends CoordinationConfig {
-  readonly node: NodeId;
-  readonly platform: Platform;
-  /** Layers downloaded at once. */
-  readonly concurrency: number;
-  /** Speak http to the registry. Loopback registries get http without it. */
-  readonly plainHttp: boolean;
-  /** What to do when coordination fails: go on alone, or end with exit code 7. */
-  readonly onLockFailure: 'fallback' | 'fail';
-  readonly bounds: PullBounds;
-}
-
-/** When a pull stops relying on others. */
-export interface PullBounds {
-  /** Milliseconds for the first contact with a lock server, in all. */
-  readonly firstContactMs: number;
-  /** Milliseconds out of reach of its server until a waiter goes to the registry. */
-  readonly outOfReachMs: number;
-  /** Bytes per second below which a waiter leaves the holder; 0 never leaves. */
-  readonly minRateBytesPerSecond: number;
-  /** Milliseconds over which that rate is measured. */
-  readonly minRateWindowMs: number;
-}
-
 export type StatusConfig = CoordinationConfig;
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -64,7 +34,6 @@ export const logFormats = ['auto', 'text', 'json'] as const;
 export type LogFormat = (typeof logFormats)[number];
 export const progressModes = ['auto', 'tty', 'plain', 'json', 'none'] as const;
 export type ProgressMode = (typeof progressModes)[number];
-export const lockFailureModes = ['fallback', 'fail'] as const;
 
 /** How a command talks to people and to other programs. */
 export interface OutputConfig {
@@ -132,30 +101,13 @@ export function readOutput(
   };
 }
 
-/** @throws LayerpullError `usage`, `invalid_platform` */
-export function readPullConfig(flags: GivenFlags, machine: Machine): PullConfig {
-  return {
-    ...readCoordination(flags, machine),
-    node: readNode(flags, machine),
-    platform: readPlatform(flags, machine),
-    concurrency: readConcurrency(flags, machine),
-    plainHttp: readSwitch('plain-http', flags, machine),
-    onLockFailure: readChoice('on-lock-failure', lockFailureModes, flags, machine) ?? 'fallback',
-    bounds: {
-      firstContactMs: readDuration('first-contact', flags, machine, 3_000),
-      outOfReachMs: readDuration('out-of-reach', flags, machine, 5_000),
-      minRateBytesPerSecond: readSize('min-rate', flags, machine, 262_144),
-      minRateWindowMs: readDuration('min-rate-window', flags, machine, 30_000),
-    },
-  };
-}
-
 /** @throws LayerpullError `usage` */
 export function readStatusConfig(flags: GivenFlags, machine: Machine): StatusConfig {
   return readCoordination(flags, machine);
 }
 
-function readCoordination(flags: GivenFlags, machine: Machine): CoordinationConfig {
+/** @throws LayerpullError `usage` */
+export function readCoordination(flags: GivenFlags, machine: Machine): CoordinationConfig {
   const servers = setting('server', flags, machine);
   return {
     version: machine.version,
@@ -191,43 +143,6 @@ function parseServer(given: Setting): URL {
  */
 function readStore(flags: GivenFlags, machine: Machine): string {
   return readDirectory('store', 'store', flags, machine);
-}
-
-function readNode(flags: GivenFlags, machine: Machine): NodeId {
-  const given = setting('node', flags, machine) ?? { text: machine.hostname, from: '--node' };
-  if (!/^[\x21-\x7e]{1,253}$/.test(given.text)) {
-    throw usage(given, 'is not a node id', 'use 1 to 253 visible ASCII characters without blanks');
-  }
-  return toNodeId(given.text);
-}
-
-/** Go's names for Node's architectures, where they differ. */
-const goArchitectures: Readonly<Record<string, string>> = {
-  x64: 'amd64',
-  ia32: '386',
-  arm: 'arm/v7',
-  ppc64: 'ppc64le',
-};
-
-/** Images are nearly always for linux, so that is the default on every machine; the architecture is the host's. */
-function readPlatform(flags: GivenFlags, machine: Machine): Platform {
-  const { architecture } = machine;
-  const given = setting('platform', flags, machine);
-  return parsePlatform(given?.text ?? `linux/${goArchitectures[architecture] ?? architecture}`);
-}
-
-/**
- * Default 4. docker and containerd take 3 at once, skopeo 6. A layer that waits for another node gives its place
- * back, so every place here is a running download: 4 fill a link while one of them is being verified, and many nodes
- * together stay below the connections that registries allow per client.
- */
-function readConcurrency(flags: GivenFlags, machine: Machine): number {
-  const given = setting('concurrency', flags, machine);
-  if (!given) return 4;
-  const value = /^\d{1,3}$/.test(given.text) ? Number(given.text) : 0;
-  if (value < 1 || value > 64)
-    throw usage(given, 'is not a number of layers', 'give a whole number from 1 to 64');
-  return value;
 }
 
 /** https://no-color.org wins over https://force-color.org; otherwise a terminal that is not dumb gets colour. */

@@ -47,17 +47,18 @@ const zones: readonly Zone[] = [
   },
   { name: 'ui', files: /^ui\//, may: ['core'], mayTypes: ['orchestrator', 'lock-ports', 'store-ports'] },
   { name: 'demo', files: /^demo\//, may: ['core', 'http', 'store', 'store-ports'] },
-  { name: 'config', files: /^config(-[a-z]+)?\.ts$/, may: ['core'] },
+  { name: 'config', files: /^config(\.ts$|\/)/, may: ['core'] },
+  { name: 'flags', files: /^flags\//, may: ['config', 'core'] },
   {
     name: 'commands',
     files: /^(commands|hooks\/(init|finally))\//,
-    may: ['config', 'compose', 'core', 'ui', 'demo', 'command'],
+    may: ['config', 'compose', 'core', 'ui', 'demo', 'command', 'flags'],
   },
   { name: 'types', files: /\.d\.ts$/, may: [] },
   { name: 'command', files: /^(command|cli)\.ts$/, may: ['config', 'compose', 'core', 'ui', 'demo'] },
   {
     name: 'compose',
-    files: /^compose\.ts$/,
+    files: /^compose\//,
     may: [
       'config',
       'core',
@@ -99,7 +100,7 @@ const homes: readonly { readonly packages: RegExp; readonly files: RegExp }[] = 
   { packages: /^fastify$/, files: /^lock\/server\// },
   { packages: /^prom-client$/, files: /^lock\/server\/metrics\.ts$/ },
   { packages: /^lmdb$/, files: /^lock\/backends\/durable\/disk\.ts$/ },
-  { packages: /^@oclif\/core/, files: /^(command\.ts|cli\.ts|commands\/|hooks\/(init|finally)\/)/ },
+  { packages: /^@oclif\/core/, files: /^(command\.ts|cli\.ts|commands\/|flags\/|hooks\/(init|finally)\/)/ },
   { packages: /^(node:)?timers(\/promises)?$/, files: /^core\/clock\.ts$/ },
 ];
 

@@ -1,6 +1,7 @@
-import { BaseCommand, coordinationFlags } from '../command.ts';
-import { composeStatus, type NodeView } from '../compose.ts';
+import { BaseCommand } from '../command.ts';
+import { composeStatus, type NodeView } from '../compose/status.ts';
 import { readStatusConfig, type StatusConfig } from '../config.ts';
+import { coordinationFlags } from '../flags/coordination.ts';
 import { nodesDocument, renderNodes } from '../ui/nodes.ts';
 
 export default class Nodes extends BaseCommand {

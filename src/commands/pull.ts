@@ -1,7 +1,10 @@
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand, type CommandContext, coordinationFlags } from '../command.ts';
-import { composePull, type PullResult } from '../compose.ts';
-import { lockFailureModes, type PullConfig, progressModes, readPullConfig } from '../config.ts';
+import { BaseCommand, type CommandContext } from '../command.ts';
+import { composePull, type PullResult } from '../compose/pull.ts';
+import { lockFailureModes, type PullConfig, readPullConfig } from '../config/pull.ts';
+import { progressModes } from '../config.ts';
+import { coordinationFlags } from '../flags/coordination.ts';
+import { registryFlags } from '../flags/registry.ts';
 import { createProgress } from '../ui/create-progress.ts';
 
 export default class Pull extends BaseCommand {
@@ -26,6 +29,7 @@ export default class Pull extends BaseCommand {
 
   static override flags = {
     ...coordinationFlags,
+    ...registryFlags,
     node: Flags.string({ description: 'Name of this node. Default: the host name.', helpValue: 'ID' }),
     platform: Flags.string({
       description: 'Platform to pull. Default: linux on the architecture of this machine.',
@@ -35,7 +39,6 @@ export default class Pull extends BaseCommand {
       description: 'Layers downloaded at once, 1 to 64. Default: 4, because waiting layers take no place.',
       helpValue: 'N',
     }),
-    'plain-http': Flags.boolean({ description: 'Use http. Registries on loopback get it without asking.' }),
     progress: Flags.string({
       description: 'Form of the progress on stderr. Default: auto.',
       options: [...progressModes],

@@ -1,8 +1,8 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand, type CommandContext } from '../command.ts';
-import { composeServe } from '../compose.ts';
-import { readServeConfig } from '../config-serve.ts';
-import type { GivenFlags } from '../config-values.ts';
+import { composeServe } from '../compose/serve.ts';
+import { readServeConfig } from '../config/serve.ts';
+import type { GivenFlags } from '../config/values.ts';
 
 export default class Serve extends BaseCommand {
   static override summary = 'Run the lock server that nodes share.';

@@ -1,7 +1,8 @@
 import { Args } from '@oclif/core';
-import { BaseCommand, coordinationFlags } from '../command.ts';
-import { composeStatus, type ResourceView } from '../compose.ts';
+import { BaseCommand } from '../command.ts';
+import { composeStatus, type ResourceView } from '../compose/status.ts';
 import { readStatusConfig, type StatusConfig } from '../config.ts';
+import { coordinationFlags } from '../flags/coordination.ts';
 import { renderStatus, statusDocument } from '../ui/status.ts';
 import { parsePrefix, selectResources } from '../ui/status-select.ts';
 

@@ -5,7 +5,7 @@ import { runCommand } from '../support/run-command.ts';
 
 const fake = vi.hoisted(() => ({ nodes: undefined as readonly NodeView[] | undefined, closed: 0 }));
 
-vi.mock('../../src/compose.ts', () => ({
+vi.mock('../../src/compose/status.ts', () => ({
   composeStatus: async () => ({
     locks: fake.nodes && { nodes: async () => fake.nodes },
     close: async () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { PullConfig } from '../../src/config.ts';
+import type { PullConfig } from '../../src/config/pull.ts';
 import { LayerpullError } from '../../src/core/errors.ts';
 import type { PullEvent, PullResult } from '../../src/orchestrator/events.ts';
 import { pullEvents, pullResult } from '../support/pull-events.ts';
@@ -9,7 +9,7 @@ type Run = (image: string, signal: AbortSignal, onEvent: (event: PullEvent) => v
 
 const fake = vi.hoisted(() => ({ run: undefined as Run | undefined, configs: [] as unknown[], closed: 0 }));
 
-vi.mock('../../src/compose.ts', () => ({
+vi.mock('../../src/compose/pull.ts', () => ({
   composePull: async (config: PullConfig, { onEvent }: { onEvent(event: PullEvent): void }) => {
     fake.configs.push(config);
     return {
@@ -79,7 +79,7 @@ describe('layerpull pull', () => {
         node: 'n1',
         platform: { os: 'linux', architecture: 'arm64' },
         concurrency: 2,
-        plainHttp: true,
+        registry: expect.objectContaining({ plainHttp: true }),
         onLockFailure: 'fail',
         bounds: expect.objectContaining({ firstContactMs: 1_000, minRateBytesPerSecond: 0 }),
       },

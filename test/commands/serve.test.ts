@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { ServeConfig } from '../../src/config-serve.ts';
+import type { ServeConfig } from '../../src/config/serve.ts';
 import { LayerpullError } from '../../src/core/errors.ts';
 import type { Log } from '../../src/core/log.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -11,7 +11,7 @@ const fake = vi.hoisted(() => ({
   failure: undefined as Error | undefined,
 }));
 
-vi.mock('../../src/compose.ts', () => ({
+vi.mock('../../src/compose/serve.ts', () => ({
   composeServe: async ({ host, port }: ServeConfig, { log }: { log: Log }) => {
     if (fake.error) throw fake.error;
     log.info({ port }, 'listening');

@@ -9,7 +9,7 @@ const fake = vi.hoisted(() => ({
   closed: 0,
 }));
 
-vi.mock('../../src/compose.ts', () => ({
+vi.mock('../../src/compose/status.ts', () => ({
   composeStatus: async () => ({
     locks: fake.list && { list: fake.list },
     close: async () => {

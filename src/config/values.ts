@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { LayerpullError } from './core/errors.ts';
+import { LayerpullError } from '../core/errors.ts';
 
 /** What was given on the command line: text and switches by flag name, undefined where absent. */
 export type GivenFlags = Readonly<Record<string, string | boolean | undefined>>;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readServeConfig } from '../src/config-serve.ts';
-import { errorOf, machine, on } from './support/config.ts';
+import { readServeConfig } from '../../src/config/serve.ts';
+import { errorOf, machine, on } from '../support/config.ts';
 
 describe('--addr', () => {
   it.each([

@@ -1,3 +1,4 @@
+import { LayerpullError } from '../core/errors.ts';
 import {
   type GivenFlags,
   type Machine,
@@ -6,8 +7,7 @@ import {
   readSwitch,
   setting,
   usage,
-} from './config-values.ts';
-import { LayerpullError } from './core/errors.ts';
+} from './values.ts';
 
 export interface ServeConfig {
   readonly version: string;

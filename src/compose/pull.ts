@@ -1,0 +1,59 @@
+import type { PullConfig } from '../config/pull.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { openLockSession } from '../lock/session.ts';
+import type { PullEvent, PullResult } from '../orchestrator/events.ts';
+import { pullImage } from '../orchestrator/pull.ts';
+import { formatReference, parseReference } from '../registry/reference.ts';
+import { openStore } from '../store/oci-layout.ts';
+import { Closers } from './closers.ts';
+import { coordination } from './locks.ts';
+import { composeRegistry } from './registry.ts';
+
+export type { PullEvent, PullResult } from '../orchestrator/events.ts';
+
+const clock = systemClock;
+
+export interface Pull {
+  /** @throws LayerpullError; `signal.reason` when aborted, after the locks were released. */
+  run(reference: string, signal: AbortSignal): Promise<PullResult>;
+  /** Ends connections and background work. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface PullDeps {
+  readonly log: Log;
+  readonly onEvent: (event: PullEvent) => void;
+}
+
+/** Wires a pull: registry, store, and the locks of a server or of the processes on the store. */
+export async function composePull(config: PullConfig, { log, onEvent }: PullDeps): Promise<Pull> {
+  const { node, platform, concurrency, onLockFailure, bounds } = config;
+  const closers = new Closers();
+  const run = async (text: string, signal: AbortSignal) => {
+    const reference = parseReference(text);
+    const store = await openStore({ path: config.store, clock, log });
+    const registry = closers.add(composeRegistry(config.registry, log));
+    const service = closers.add(coordination(config, store.blobs.path, log));
+    const locks = closers.add(
+      openLockSession({
+        locks: service,
+        nodeId: node,
+        storeId: store.blobs.storeId,
+        clock,
+        log,
+        onLockFailure,
+        bounds,
+        onWarning: ({ code, message, hint }) => {
+          // A pull that may not go on alone ends with this very error.
+          if (onLockFailure === 'fail') return;
+          const what = code === 'holder_slow' ? 'downloading it too' : 'going on without coordination';
+          onEvent({ kind: 'warning', code, message: `${message}; ${what}`, hint });
+        },
+      }),
+    );
+    const parts = { registry, store, locks, clock, node, concurrency, onEvent };
+    return await pullImage({ reference, name: formatReference(reference), platform }, parts, signal);
+  };
+  return { run, close: () => closers.close() };
+}

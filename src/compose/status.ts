@@ -1,0 +1,35 @@
+import { stat } from 'node:fs/promises';
+import type { StatusConfig } from '../config.ts';
+import { systemClock } from '../core/clock.ts';
+import { createHttpLocks } from '../lock/backends/http/http-locks.ts';
+import { findCoordinator } from '../lock/embedded-election.ts';
+import type { Locks } from '../lock/locks.ts';
+import { connectEmbedded } from './locks.ts';
+
+export type { ResourceView } from '../lock/locks.ts';
+export type { NodeView } from '../lock/nodes.ts';
+
+const clock = systemClock;
+
+/** Wires the way to whoever coordinates; `locks` is undefined when nobody does. */
+export async function composeStatus(
+  config: StatusConfig,
+): Promise<{ readonly locks: Locks | undefined; close(): Promise<void> }> {
+  if (config.servers.length > 0) {
+    const locks = createHttpLocks({ servers: config.servers, version: config.version, clock });
+    return { locks, close: () => locks.close() };
+  }
+  const found = await findCoordinatorOf(config);
+  return { locks: found?.locks, close: async () => await found?.close() };
+}
+
+async function findCoordinatorOf(config: StatusConfig) {
+  const isThere = await stat(config.store).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) return undefined;
+  const connect = (socketPath: string, signal: AbortSignal) =>
+    connectEmbedded(socketPath, config.version, signal);
+  return await findCoordinator({ store: config.store, connect }, new AbortController().signal);
+}

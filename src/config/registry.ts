@@ -1,0 +1,14 @@
+import { type GivenFlags, type Machine, readSwitch } from './values.ts';
+
+/** How a command reaches registries: one group per concern, each with a file of its own. */
+export interface RegistryConfig {
+  /** For the user agent. */
+  readonly version: string;
+  /** Speak http to the registry. Loopback registries get http without it. */
+  readonly plainHttp: boolean;
+}
+
+/** @throws LayerpullError `usage` */
+export function readRegistryConfig(flags: GivenFlags, machine: Machine): RegistryConfig {
+  return { version: machine.version, plainHttp: readSwitch('plain-http', flags, machine) };
+}

@@ -1,0 +1,11 @@
+import { Flags } from '@oclif/core';
+
+/** Flags of the commands that talk to a lock service. None has an `env` or a default: `config.ts` merges those. */
+export const coordinationFlags = {
+  server: Flags.string({
+    description:
+      'Lock servers to try in this order. Without one, the pulls on one store coordinate themselves.',
+    helpValue: 'URL[,URL]',
+  }),
+  store: Flags.string({ description: 'Content store: an OCI image layout.', helpValue: 'DIR' }),
+};

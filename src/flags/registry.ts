@@ -1,0 +1,6 @@
+import { Flags } from '@oclif/core';
+
+/** Flags of the commands that reach registries, grouped as in `config/registry.ts`. */
+export const registryFlags = {
+  'plain-http': Flags.boolean({ description: 'Use http. Registries on loopback get it without asking.' }),
+};
