@@ -23,15 +23,18 @@ export function coordination(config: CoordinationConfig, store: string, log: Log
   });
 }
 
-/** Loaded only by the process that becomes the coordinator. */
+/** Loaded only by the process that becomes the coordinator; the server only when somebody else comes. */
 async function serveEmbedded(options: EmbeddedServerOptions, log: Log): Promise<EmbeddedServer> {
   const { createMemoryLocks } = await import('../lock/backends/memory.ts');
-  const { createLockServer } = await import('../lock/server/server.ts');
+  const { answerDoor } = await import('../lock/server/doorbell.ts');
   const { firstToken, recoveryMs, socketPath } = options;
   const closers = new Closers();
   const locks = closers.add(createMemoryLocks({ clock, log, firstToken, recoveryMs }));
-  const server = closers.add(createLockServer({ locks, log, clock }));
-  await server.listen({ socketPath });
+  const load = async () => {
+    const { createLockServer } = await import('../lock/server/server.ts');
+    return createLockServer({ locks, log, clock });
+  };
+  closers.add(await answerDoor(socketPath, load));
   return {
     locks,
     hasOtherSessions: () => locks.sessionCount() > 1,

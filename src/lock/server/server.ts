@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../../core/clock.ts';
 import type { NodeId } from '../../core/ids.ts';
@@ -30,6 +31,8 @@ export interface LockServerOptions extends Partial<ServerLimits> {
 export interface LockServer {
   /** @throws LayerpullError `address_in_use`, `usage` */
   listen(options: ListenOptions): Promise<{ readonly url: string }>;
+  /** Serves a connection that somebody else accepted, and paused. */
+  accept(socket: Socket): Promise<void>;
   /** Ends streams, lets requests under way finish, then cuts what is left: two seconds at most. Idempotent. */
   close(): Promise<void>;
 }
@@ -45,14 +48,27 @@ export function createLockServer(options: LockServerOptions): LockServer {
   const connections = createConnections({ clock, log, limits, onNodeGone });
   const app = createApp({ locks, log, streams, connections, metrics });
   let closed: Promise<void> | undefined;
+  let accepting: Promise<void> | undefined;
   return {
     listen: async (options) => ({ url: await listen(app, options) }),
+    accept: async (socket) => {
+      accepting ??= getReady(app);
+      await accepting;
+      app.server.emit('connection', socket);
+      socket.resume();
+    },
     close: () => {
       streams.stopAll();
       closed ??= closeWithin(app, connections, clock);
       return closed;
     },
   };
+}
+
+/** Connections that come from elsewhere are watched like those of a listening server, from its event on. */
+async function getReady(app: FastifyInstance): Promise<void> {
+  await app.ready();
+  app.server.emit('listening');
 }
 
 async function closeWithin(app: FastifyInstance, connections: Connections, clock: Clock): Promise<void> {
