@@ -15,6 +15,22 @@ const outdir = resolve(root, values.outdir ?? 'dist');
 // Built beside and moved into place, so that a program running from dist/ never sees half a build.
 const workdir = join(root, '.cache', `build-${process.pid}`);
 
+// Loaded by libraries at their start for what this program never does: find commands without a manifest, name a Windows
+// shell, speak HTTP/2. Each costs every start a few milliseconds.
+const neverUsed = {
+  name: 'never-used',
+  setup(builder) {
+    builder.onLoad(
+      {
+        filter: /node_modules\/(tinyglobby|wsl-utils)\/.*\.[cm]?js$|undici\/lib\/dispatcher\/client-h2\.js$/,
+      },
+      () => ({
+        contents: '',
+      }),
+    );
+  },
+};
+
 const smallUndici = {
   name: 'small-undici',
   setup(builder) {
@@ -44,7 +60,7 @@ async function bundle() {
     target: 'node20.19',
     chunkNames: 'chunks/[name]-[hash]',
     // A native addon cannot be bundled; the others are only asked for in development.
-    plugins: [smallUndici],
+    plugins: [smallUndici, neverUsed],
     external: ['fs-native-extensions', 'lmdb', 'typescript', 'ts-node', 'tsx'],
     // CommonJS dependencies call require for Node's own modules.
     banner: {

@@ -16,7 +16,7 @@ export async function main(argv: readonly string[], root: string): Promise<numbe
   ignoreClosedPipe(process.stderr);
   process.on('uncaughtException', (error) => process.exit(reportFailure(error, argv)));
   // Loaded late: it reads the environment while it loads.
-  const { Errors, run, settings } = (await import('@oclif/core')).default;
+  const { Errors, run, settings } = await import('./oclif.ts');
   settings.enableAutoTranspile = false;
   try {
     // Never plugins of the user: oclif would load code named in a package.json of the data directory.

@@ -55,7 +55,7 @@ const zones: readonly Zone[] = [
     may: ['config', 'compose', 'core', 'ui', 'demo', 'command', 'flags'],
   },
   { name: 'types', files: /\.d\.ts$/, may: [] },
-  { name: 'command', files: /^(command|cli)\.ts$/, may: ['config', 'compose', 'core', 'ui', 'demo'] },
+  { name: 'command', files: /^(command|cli|oclif)\.ts$/, may: ['config', 'compose', 'core', 'ui', 'demo'] },
   {
     name: 'compose',
     files: /^compose\//,
@@ -100,7 +100,9 @@ const homes: readonly { readonly packages: RegExp; readonly files: RegExp }[] = 
   { packages: /^fastify$/, files: /^lock\/server\// },
   { packages: /^prom-client$/, files: /^lock\/server\/metrics\.ts$/ },
   { packages: /^lmdb$/, files: /^lock\/backends\/durable\/disk\.ts$/ },
-  { packages: /^@oclif\/core/, files: /^(command\.ts|cli\.ts|commands\/|flags\/|hooks\/(init|finally)\/)/ },
+  // Its parts only: the whole takes long to load.
+  { packages: /^@oclif\/core$/, files: /^$/ },
+  { packages: /^@oclif\/core/, files: /^(command\.ts|oclif\.ts|commands\/|flags\/|hooks\/(init|finally)\/)/ },
   { packages: /^(node:)?timers(\/promises)?$/, files: /^core\/clock\.ts$/ },
 ];
 

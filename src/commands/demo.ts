@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Flags } from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 import { BaseCommand, type CommandContext } from '../command.ts';
 import { createSpawner } from '../demo/children.ts';
 import type { DemoResult } from '../demo/result.ts';

@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 import { BaseCommand, type CommandContext } from '../command.ts';
 import { composeServe } from '../compose/serve.ts';
 import { readServeConfig } from '../config/serve.ts';

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core';
+import * as Args from '@oclif/core/args';
 import { BaseCommand } from '../command.ts';
 import { composeStatus, type ResourceView } from '../compose/status.ts';
 import { readStatusConfig, type StatusConfig } from '../config.ts';

@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 
 /** Flags of the commands that talk to a lock service. None has an `env` or a default: `config.ts` merges those. */
 export const coordinationFlags = {

@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 
 /** Flags of the commands that reach registries, grouped as in `config/registry.ts`. */
 export const registryFlags = {
