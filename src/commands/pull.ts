@@ -37,7 +37,7 @@ export default class Pull extends BaseCommand {
       helpValue: 'OS/ARCH[/VARIANT]',
     }),
     concurrency: Flags.string({
-      description: 'Layers downloaded at once, 1 to 64. Default: 4, because waiting layers take no place.',
+      description: 'Layers downloaded at once, 1 to 64. Default: 6; waiting layers take no place.',
       helpValue: 'N',
     }),
     progress: Flags.string({

@@ -79,13 +79,13 @@ function readPlatform(flags: GivenFlags, machine: Machine): Platform {
 }
 
 /**
- * Default 4. docker and containerd take 3 at once, skopeo 6. A layer that waits for another node gives its place
- * back, so every place here is a running download: 4 fill a link while one of them is being verified, and many nodes
- * together stay below the connections that registries allow per client.
+ * Default 6, as skopeo and podman; docker and containerd take 3. A layer that waits for another node gives its place
+ * back, so every place here is a running download: 6 keep a registry busy that takes a while to begin each answer, and
+ * many nodes together stay below the connections that registries allow per client.
  */
 function readConcurrency(flags: GivenFlags, machine: Machine): number {
   const given = setting('concurrency', flags, machine);
-  if (!given) return 4;
+  if (!given) return 6;
   const value = /^\d{1,3}$/.test(given.text) ? Number(given.text) : 0;
   if (value < 1 || value > 64)
     throw usage(given, 'is not a number of layers', 'give a whole number from 1 to 64');

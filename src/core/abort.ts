@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from './clock.ts';
 
 /** Runs `work` with a signal that aborts when `parent` does or after `ms`; the timer is gone when work ends. */
@@ -56,4 +57,11 @@ export function deferred<T>(): Deferred<T> {
     reject = onReject;
   });
   return { promise, resolve, reject };
+}
+
+/** A signal that follows `parents`, for as many listeners as there is work: Node warns of more than ten. */
+export function forMany(parents: readonly AbortSignal[]): AbortSignal {
+  const signal = AbortSignal.any([...parents]);
+  setMaxListeners(0, signal);
+  return signal;
 }

@@ -1,3 +1,4 @@
+import { forMany } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import { type Descriptor, formatPlatform, type Platform } from '../core/descriptor.ts';
 import { toLayerpullError } from '../core/errors.ts';
@@ -78,7 +79,7 @@ async function pullBlobs(
   signal: AbortSignal,
 ): Promise<LayerResult[]> {
   const failed = new AbortController();
-  const anyEnd = AbortSignal.any([signal, failed.signal]);
+  const anyEnd = forMany([signal, failed.signal]);
   const slots = createSlots(parts.concurrency);
   const source = parts.registry.blobs(image.reference);
   const runs = plan.blobs.map(async (blob) => {

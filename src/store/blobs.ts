@@ -5,6 +5,7 @@ import { type Digest, isDigest } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import type { BlobStore, ByteRange, Ingest, IngestOptions, Writer } from './blob-store.ts';
 import { storageError, storing } from './files.ts';
+import { FolderSync } from './folder-sync.ts';
 import { FileIngest } from './ingest.ts';
 import { blobPath, type Layout, partialsPath } from './layout.ts';
 import { createPartial } from './partials.ts';
@@ -12,13 +13,16 @@ import { createPartial } from './partials.ts';
 /** The blobs of an OCI layout. */
 export function createBlobs(layout: Layout): BlobStore {
   const has = (descriptor: Descriptor) => hasBlob(layout, descriptor);
+  const folderSync = new FolderSync();
   return {
     storeId: layout.storeId,
     path: layout.root,
     has,
     open: (digest, range) => openBlob(layout, digest, range),
     ingest: (descriptor, writer, options = {}) =>
-      storing(`store ${descriptor.digest}`, () => startIngest(layout, descriptor, writer, options)),
+      storing(`store ${descriptor.digest}`, () =>
+        startIngest({ layout, folderSync }, descriptor, writer, options),
+      ),
     list: () => listBlobs(layout),
   };
 }
@@ -61,7 +65,7 @@ async function* reading(digest: Digest, bytes: AsyncIterable<Uint8Array>): Async
 }
 
 async function startIngest(
-  layout: Layout,
+  { layout, folderSync }: { readonly layout: Layout; readonly folderSync: FolderSync },
   descriptor: Descriptor,
   writer: Writer,
   { fresh, onCopied }: IngestOptions,
@@ -73,6 +77,7 @@ async function startIngest(
     partial: await createPartial(folder, writer),
     target: blobPath(layout, descriptor.digest),
     isThere: () => hasBlob(layout, descriptor),
+    folderSync,
   });
   if (fresh) return ingest;
   try {

@@ -1,27 +1,30 @@
 import type { Hash } from 'node:crypto';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Descriptor } from '../core/descriptor.ts';
 import { digestAlgorithm, finishDigest, startDigest } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import type { Ingest } from './blob-store.ts';
-import { storageError, storing, syncFolder } from './files.ts';
-import { openLongest, type Partial } from './partials.ts';
+import { storageError, storing } from './files.ts';
+import type { FolderSync } from './folder-sync.ts';
+import { type OwnPartial, openLongest, type Partial } from './partials.ts';
 
 /** Fewer, larger writes: what arrives from a socket comes in pieces of 16 to 64 KiB. */
 const writeBytes = 1_048_576;
+const shortRestBytes = 262_144;
 /** A source that sends a byte at a time must not make us keep a million small buffers. */
 const maxPieces = 1_024;
 
 export interface IngestParts {
   readonly descriptor: Descriptor;
-  readonly partial: Partial;
+  readonly partial: OwnPartial;
   /** Folder of all partials of this blob. */
   readonly folder: string;
   /** Where the blob is published. */
   readonly target: string;
   /** Whether the blob is in the store. */
   readonly isThere: () => Promise<boolean>;
+  readonly folderSync: FolderSync;
 }
 
 /** Hashes and appends; see the port for its promises. */
@@ -52,6 +55,7 @@ export class FileIngest implements Ingest {
   /** Copies the longest partial that another writer left. Call it first. */
   async inherit(onCopied?: (bytes: number) => void): Promise<void> {
     const { folder, partial, descriptor } = this.#parts;
+    if (!partial.hasOthers) return;
     const other = await openLongest(folder, partial.file, descriptor.size);
     if (!other) return;
     try {
@@ -79,7 +83,7 @@ export class FileIngest implements Ingest {
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
     this.#writtenBytes += chunk.length;
-    if (this.#waitingBytes >= writeBytes || this.#waiting.length >= maxPieces)
+    if (this.#isTimeToWrite(descriptor.size - this.#writtenBytes))
       await storing(this.#action, () => this.#flush());
   }
 
@@ -108,6 +112,12 @@ export class FileIngest implements Ingest {
   async discard(): Promise<void> {
     await this.close();
     await rm(this.#parts.partial.file, { force: true });
+  }
+
+  /** A short rest goes with the write before it. */
+  #isTimeToWrite(restBytes: number): boolean {
+    if (this.#waiting.length >= maxPieces) return true;
+    return this.#waitingBytes >= writeBytes && restBytes > shortRestBytes;
   }
 
   get #action(): string {
@@ -139,18 +149,6 @@ export class FileIngest implements Ingest {
   async #finishFile(): Promise<void> {
     await this.#flush();
     await this.#parts.partial.handle.datasync();
-    await this.#checkLength();
-  }
-
-  /** The hash speaks of the bytes that came; this of the bytes that are in the file. */
-  async #checkLength(): Promise<void> {
-    const { size } = await this.#parts.partial.handle.stat();
-    if (size === this.#writtenBytes) return;
-    throw new LayerpullError(
-      'store_failed',
-      `${this.#parts.partial.file} has ${size} bytes where ${this.#writtenBytes} were written`,
-      { hint: 'something else changed it; pull again' },
-    );
   }
 
   async #writeWaiting(): Promise<void> {
@@ -184,15 +182,23 @@ export class FileIngest implements Ingest {
   }
 
   async #publish(): Promise<void> {
-    const { partial, target, folder, isThere } = this.#parts;
+    const { partial, target, folder, isThere, folderSync } = this.#parts;
     try {
       await rename(partial.file, target);
     } catch (error) {
       // Whoever published meanwhile removed all partials, ours too.
       if (systemCodeOf(error) !== 'ENOENT' || !(await isThere())) throw storageError(error, this.#action);
     }
-    await syncFolder(path.dirname(target));
-    await rm(folder, { recursive: true, force: true }).catch(() => {});
+    await Promise.all([folderSync.sync(path.dirname(target)), removePartials(folder).catch(() => {})]);
+  }
+}
+
+/** The folder is empty but for what others left. */
+async function removePartials(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch {
+    await rm(folder, { recursive: true, force: true });
   }
 }
 

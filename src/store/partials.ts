@@ -17,16 +17,22 @@ export interface Partial {
   readonly handle: FileHandle;
 }
 
+/** A partial of this process, open for writing. */
+export interface OwnPartial extends Partial {
+  /** Whether its folder was there before: only then others may have left something in it. */
+  readonly hasOthers: boolean;
+}
+
 /** Tries against a folder that another writer's publishing keeps removing. */
 const maxTries = 20;
 
-export async function createPartial(folder: string, { session, token }: Writer): Promise<Partial> {
+export async function createPartial(folder: string, { session, token }: Writer): Promise<OwnPartial> {
   const name = `${fileNameOf(session)}-${token ?? 'alone'}`;
   for (let round = 1; ; round += 1) {
     const file = path.join(folder, round === 1 ? name : `${name}.${randomUUID()}`);
     try {
-      await mkdir(folder, { recursive: true, mode: folderMode });
-      return { file, handle: await open(file, exclusively, fileMode) };
+      const made = await mkdir(folder, { recursive: true, mode: folderMode });
+      return { file, handle: await open(file, exclusively, fileMode), hasOthers: made === undefined };
     } catch (error) {
       const code = systemCodeOf(error);
       const isRace = code === 'ENOENT' || code === 'EEXIST';

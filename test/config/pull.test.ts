@@ -15,7 +15,7 @@ describe('the configuration of a pull', () => {
       store: '/home/user/.local/share/layerpull/store',
       node: 'host-1',
       platform: { os: 'linux', architecture: 'amd64' },
-      concurrency: 4,
+      concurrency: 6,
       registry: expect.objectContaining({ version: '1.2.3', plainHttp: false }),
       onLockFailure: 'fallback',
       bounds: {
@@ -42,7 +42,7 @@ describe('the configuration of a pull', () => {
       {},
       withEnv({ LAYERPULL_NODE: '', NODE_ID: 'older', LAYERPULL_CONCURRENCY: '' }),
     );
-    expect(config).toMatchObject({ node: 'older', concurrency: 4 });
+    expect(config).toMatchObject({ node: 'older', concurrency: 6 });
   });
 
   it.each([

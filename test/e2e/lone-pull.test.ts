@@ -33,6 +33,21 @@ describeWith(['docker-registry', 'skopeo'], 'a pull on its own', () => {
     expect(run.code).toBe(0);
   });
 
+  it('says nothing on stderr of an image with many layers', async () => {
+    const registry = await startRegistry();
+    const sizes = Array.from({ length: 40 }, (_, place) => 1_000 + place);
+    const { reference } = await pushImage(registry, 'library/many:latest', { layers: sizes });
+    const run = await runCli([
+      'pull',
+      reference,
+      '--store',
+      path.join(tempDir(), 'store'),
+      '--progress',
+      'none',
+    ]);
+    expect(run).toMatchObject({ code: 0, stderr: '' });
+  });
+
   it('asks neither the lock server nor the registry for what the store has', async () => {
     const { registry, reference, store } = await setUp();
     resultOf(await (await startPull({ reference, store })).result());
