@@ -5,10 +5,12 @@ import { openLockSession } from '../lock/session.ts';
 import type { PullEvent, PullResult } from '../orchestrator/events.ts';
 import { pullImage } from '../orchestrator/pull.ts';
 import { formatReference, parseReference } from '../registry/reference.ts';
+import { createTransferBounds } from '../source/transfer.ts';
 import { openStore } from '../store/oci-layout.ts';
 import { Closers } from './closers.ts';
 import { coordination } from './locks.ts';
 import { composeRegistry } from './registry.ts';
+import { withTimeLimit } from './time-limit.ts';
 
 export type { PullEvent, PullResult } from '../orchestrator/events.ts';
 
@@ -29,8 +31,9 @@ export interface PullDeps {
 /** Wires a pull: registry, store, and the locks of a server or of the processes on the store. */
 export async function composePull(config: PullConfig, { log, onEvent }: PullDeps): Promise<Pull> {
   const { node, platform, concurrency, onLockFailure, bounds } = config;
+  const { transfer: limits } = config.registry;
   const closers = new Closers();
-  const run = async (text: string, signal: AbortSignal) => {
+  const work = async (text: string, signal: AbortSignal) => {
     const reference = parseReference(text);
     const store = await openStore({ path: config.store, clock, log });
     const registry = closers.add(composeRegistry(config.registry, log));
@@ -52,8 +55,11 @@ export async function composePull(config: PullConfig, { log, onEvent }: PullDeps
         },
       }),
     );
-    const parts = { registry, store, locks, clock, node, concurrency, onEvent };
+    const transfer = createTransferBounds(clock, limits);
+    const parts = { registry, store, locks, clock, node, concurrency, transfer, onEvent };
     return await pullImage({ reference, name: formatReference(reference), platform }, parts, signal);
   };
+  const run = (text: string, signal: AbortSignal) =>
+    withTimeLimit(clock, limits.timeoutMs, signal, (limited) => work(text, limited));
   return { run, close: () => closers.close() };
 }

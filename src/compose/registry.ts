@@ -6,6 +6,13 @@ import type { ImageRegistry } from '../registry/image-registry.ts';
 
 /** Wires the way to the registries. */
 export function composeRegistry(config: RegistryConfig, log: Log): ImageRegistry {
-  const { version, plainHttp } = config;
-  return createRegistry({ userAgent: `layerpull/${version}`, plainHttp, clock: systemClock, log });
+  const { version, plainHttp, transfer } = config;
+  return createRegistry({
+    userAgent: `layerpull/${version}`,
+    plainHttp,
+    clock: systemClock,
+    log,
+    stallMs: transfer.stallTimeoutMs,
+    requestsPerSecond: transfer.requestsPerSecond,
+  });
 }

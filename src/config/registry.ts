@@ -1,3 +1,4 @@
+import { readTransfer, type TransferConfig } from './transfer.ts';
 import { type GivenFlags, type Machine, readSwitch } from './values.ts';
 
 /** How a command reaches registries: one group per concern, each with a file of its own. */
@@ -6,9 +7,14 @@ export interface RegistryConfig {
   readonly version: string;
   /** Speak http to the registry. Loopback registries get http without it. */
   readonly plainHttp: boolean;
+  readonly transfer: TransferConfig;
 }
 
 /** @throws LayerpullError `usage` */
 export function readRegistryConfig(flags: GivenFlags, machine: Machine): RegistryConfig {
-  return { version: machine.version, plainHttp: readSwitch('plain-http', flags, machine) };
+  return {
+    version: machine.version,
+    plainHttp: readSwitch('plain-http', flags, machine),
+    transfer: readTransfer(flags, machine),
+  };
 }

@@ -9,18 +9,38 @@ export async function withDeadline<T>(
   reason: () => Error,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const timer = new AbortController();
-  const finished = new AbortController();
-  const signal = parent ? AbortSignal.any([parent, timer.signal]) : timer.signal;
-  clock.sleep(ms, finished.signal).then(
-    () => timer.abort(reason()),
-    () => {},
-  );
+  const { signal, end } = startDeadline(clock, ms, parent, reason);
   try {
     return await abortable(work(signal), signal);
   } finally {
-    finished.abort();
+    end();
   }
+}
+
+export interface Deadline {
+  /** Aborts with the parent, or when the time is over. */
+  readonly signal: AbortSignal;
+  /** Stops the timer. Idempotent. */
+  end(): void;
+}
+
+/** A signal that aborts when `parent` does, or with `reason()` after `ms` milliseconds. Without `ms` only with its parent. */
+export function startDeadline(
+  clock: Clock,
+  ms: number | undefined,
+  parent: AbortSignal | undefined,
+  reason: () => Error,
+): Deadline {
+  const timer = new AbortController();
+  const finished = new AbortController();
+  if (ms !== undefined) {
+    clock.sleep(ms, finished.signal).then(
+      () => timer.abort(reason()),
+      () => {},
+    );
+  }
+  const signal = parent ? AbortSignal.any([parent, timer.signal]) : timer.signal;
+  return { signal, end: () => finished.abort() };
 }
 
 /**

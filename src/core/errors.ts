@@ -38,8 +38,10 @@ export const errorTable = {
 
   registry_unreachable: { exitCode: exitCodes.unavailable, retryable: true },
   registry_failed: { exitCode: exitCodes.unavailable, retryable: true },
+  registry_stalled: { exitCode: exitCodes.unavailable, retryable: true },
   registry_protocol: { exitCode: exitCodes.unavailable, retryable: false },
   rate_limited: { exitCode: exitCodes.unavailable, retryable: true },
+  timed_out: { exitCode: exitCodes.unavailable, retryable: true },
 
   digest_mismatch: { exitCode: exitCodes.wrongContent, retryable: true },
   size_mismatch: { exitCode: exitCodes.wrongContent, retryable: true },
@@ -77,6 +79,8 @@ export interface ErrorDetails {
   readonly hint?: string;
   readonly origin?: ErrorOrigin;
   readonly retryable?: boolean;
+  /** Milliseconds that the server asked to wait before the next try. */
+  readonly retryAfterMs?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -90,6 +94,8 @@ export class LayerpullError extends Error {
   readonly hint: string | undefined;
   readonly origin: ErrorOrigin;
   readonly retryable: boolean;
+  /** Milliseconds that the server asked to wait before the next try, if it did. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? {} : { cause: details.cause });
@@ -97,6 +103,7 @@ export class LayerpullError extends Error {
     this.hint = details.hint;
     this.origin = details.origin ?? originOf(code);
     this.retryable = details.retryable ?? errorTable[code].retryable;
+    this.retryAfterMs = details.retryAfterMs;
   }
 
   get exitCode(): number {

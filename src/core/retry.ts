@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { isLayerpullError } from './errors.ts';
 
 export interface RetryOptions {
   readonly clock: Clock;
@@ -12,8 +13,8 @@ export interface RetryOptions {
   readonly maxDelayMs?: number;
   /** Random number in [0, 1): each pause lies between half of itself and the whole. Default `Math.random`. */
   readonly random?: () => number;
-  /** Only errors that answer true are tried again. */
-  readonly shouldRetry: (error: unknown) => boolean;
+  /** Only errors that answer true are tried again. `round`: 0 for the first try. */
+  readonly shouldRetry: (error: unknown, round: number) => boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -26,14 +27,31 @@ export async function retry<T>(attempt: (round: number) => Promise<T>, options: 
       return await attempt(round);
     } catch (error) {
       signal?.throwIfAborted();
-      if (round >= retries || !shouldRetry(error)) throw error;
-      await clock.sleep(pauseBefore(round, options), signal);
+      if (round >= retries || !shouldRetry(error, round)) throw error;
+      await clock.sleep(pauseAfter(error, round, options), signal);
     }
   }
 }
 
-/** The pause after failed round `round` (0 for the first), in milliseconds. */
-export function pauseBefore(round: number, options: Omit<RetryOptions, 'clock' | 'shouldRetry'>): number {
+export type PauseOptions = Pick<RetryOptions, 'delayMs' | 'factor' | 'maxDelayMs' | 'random'>;
+
+/** The longest that a server may make us wait, in milliseconds. */
+export const maxRetryAfterMs = 60_000;
+
+/**
+ * The pause after failed round `round` (0 for the first), in milliseconds. A server that said how long to wait is not
+ * asked earlier, up to a minute; up to a tenth more keeps all who were told the same from coming back together.
+ */
+export function pauseAfter(error: unknown, round: number, options: PauseOptions): number {
+  const own = pauseBefore(round, options);
+  const asked = isLayerpullError(error) ? error.retryAfterMs : undefined;
+  if (asked === undefined) return own;
+  const { random = Math.random } = options;
+  return Math.max(own, Math.min(maxRetryAfterMs, asked) * (1 + random() / 10));
+}
+
+/** The same without a word from the server. */
+export function pauseBefore(round: number, options: PauseOptions): number {
   const { delayMs = 1_000, factor = 1, maxDelayMs = 30_000, random = Math.random } = options;
   const full = Math.min(maxDelayMs, delayMs * factor ** round);
   return full / 2 + (full / 2) * random();

@@ -23,6 +23,8 @@ export interface HttpRequest {
   /** Milliseconds between two pieces of the body. Default 30,000; 0 waits for ever. */
   readonly bodyTimeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** For a client that holds requests back: called with true when this one has to wait, with false when it goes. */
+  readonly onHold?: ((holding: boolean) => void) | undefined;
 }
 
 export interface HttpResponse {

@@ -6,7 +6,7 @@ import type { LayerEvent, LayerOutcome } from '../hooks/layer-events.ts';
 import type { Slots } from '../hooks/layer-slots.ts';
 import type { SessionLocks } from '../lock/locks.ts';
 import type { BlobSource } from '../source/blob-source.ts';
-import { resuming } from '../source/resume.ts';
+import { type TransferBounds, transferring } from '../source/transfer.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { LayerResult, LayerSource, PullEvent } from './events.ts';
 
@@ -17,6 +17,8 @@ export interface PullLayerOptions {
   readonly slots: Slots;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** How fast and how long layers may be read. Default: without limits. */
+  readonly transfer?: TransferBounds;
   readonly onEvent: (event: PullEvent) => void;
 }
 
@@ -26,7 +28,8 @@ const progressEveryMs = 100;
 /** Runs one blob through the layer hook and tells of it as part of a pull. */
 export async function pullLayer(blob: Descriptor, options: PullLayerOptions): Promise<LayerResult> {
   const { locks, slots, clock, signal, onEvent, store } = options;
-  const source = resuming(options.source, {
+  const source = transferring(options.source, {
+    ...options.transfer,
     clock,
     onRetry: (error) => onEvent({ kind: 'retrying', digest: blob.digest, message: messageOf(error) }),
   });

@@ -6,6 +6,7 @@ import type { NodeId } from '../core/ids.ts';
 import type { SessionLocks } from '../lock/locks.ts';
 import type { ImageRegistry, ResolvedImage } from '../registry/image-registry.ts';
 import type { ImageReference } from '../registry/reference.ts';
+import type { TransferBounds } from '../source/transfer.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import type { LayerResult, PullEvent, PullResult } from './events.ts';
@@ -29,6 +30,7 @@ export interface PullParts {
   readonly node: NodeId;
   /** Layers downloaded at once. */
   readonly concurrency: number;
+  readonly transfer?: TransferBounds;
   readonly onEvent: (event: PullEvent) => void;
 }
 

@@ -17,7 +17,7 @@ export function bringsRange({ headers }: FollowedResponse, offset: number, size:
 
 /** @param expected bytes of the body. @throws LayerpullError before a byte is read */
 export function checkHeaders({ headers, url }: FollowedResponse, layer: Descriptor, expected: number): void {
-  const encoding = headers['content-encoding'] ?? 'identity';
+  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding !== 'identity') {
     throw new LayerpullError('registry_protocol', `${url.host} encoded blob ${layer.digest} once more`, {
       hint: 'something before the registry compresses on its own; turn that off',

@@ -1,20 +1,32 @@
+import { systemClock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import type { FollowedResponse } from '../http/redirects.ts';
 import { transportProblem } from '../http/transport.ts';
 import type { BlobSource, OpenBlob } from '../source/blob-source.ts';
+import { endingStalls, type StallOptions } from '../source/stall.ts';
 import type { Access } from './access.ts';
 import type { Scope } from './auth.ts';
 import { bringsRange, checkHeaders, rangeHeader, wrongSize } from './blob-range.ts';
 import { blobUrl } from './endpoint.ts';
-import { cutShort, statusError } from './failures.ts';
+import { cutShort, redirectedError, statusError } from './failures.ts';
 
-/** The blobs of one repository. No retries here: whoever stores the bytes knows where to go on. */
-export function createBlobs(access: Access, scope: Scope): BlobSource {
-  return {
+/**
+ * The blobs of one repository. A server that falls silent is left with `registry_stalled`. No retries here: whoever
+ * stores the bytes knows where to go on.
+ */
+export function createBlobs(
+  access: Access,
+  scope: Scope,
+  stall: StallOptions = { clock: systemClock },
+): BlobSource {
+  const source: BlobSource = {
     url: scope.endpoint.base.origin,
     open: (layer, request) => readBlob(access, scope, layer, request),
   };
+  return endingStalls(source, stall);
 }
+
+type BlobRequest = OpenBlob & { readonly offset: number };
 
 /** A response whose first byte is byte `start` of the blob. */
 interface Opened {
@@ -26,12 +38,13 @@ async function* readBlob(
   access: Access,
   scope: Scope,
   layer: Descriptor,
-  { offset = 0, signal }: OpenBlob,
+  request: OpenBlob,
 ): AsyncGenerator<Uint8Array> {
+  const { offset = 0, signal } = request;
   signal.throwIfAborted();
   if (offset > layer.size) throw new RangeError(`byte ${offset} lies behind the end of ${layer.digest}`);
   if (offset === layer.size) return;
-  const { response, start } = await openAt(access, scope, layer, offset, signal);
+  const { response, start } = await openAt(access, scope, layer, { ...request, offset });
   let position = start;
   for await (const chunk of namingProgress(response, layer, () => position, signal)) {
     const before = position;
@@ -47,13 +60,13 @@ async function openAt(
   access: Access,
   scope: Scope,
   layer: Descriptor,
-  offset: number,
-  signal: AbortSignal,
+  request: BlobRequest,
 ): Promise<Opened> {
-  const response = await get(access, scope, layer, offset, signal);
+  const { offset } = request;
+  const response = await get(access, scope, layer, request);
   if (offset > 0 && (response.status === 416 || isOtherRange(response, layer, offset))) {
     await response.discard();
-    return await accept(await get(access, scope, layer, 0, signal), scope, layer, 0);
+    return await accept(await get(access, scope, layer, { ...request, offset: 0 }), scope, layer, 0);
   }
   return await accept(response, scope, layer, offset);
 }
@@ -62,9 +75,11 @@ function isOtherRange(response: FollowedResponse, layer: Descriptor, offset: num
   return response.status === 206 && !bringsRange(response, offset, layer.size);
 }
 
-function get(access: Access, scope: Scope, layer: Descriptor, offset: number, signal: AbortSignal) {
+/** Time is kept by whoever watches for stalls: the limits of the client would only cut in before. */
+function get(access: Access, scope: Scope, layer: Descriptor, { offset, signal, onHold }: BlobRequest) {
   const url = blobUrl(scope.endpoint, scope.repository, layer.digest);
-  return access.get(scope, { url, headers: rangeHeader(offset, layer.size), signal });
+  const headers = rangeHeader(offset, layer.size);
+  return access.get(scope, { url, headers, signal, onHold, headersTimeoutMs: 0, bodyTimeoutMs: 0 });
 }
 
 async function accept(
@@ -76,7 +91,8 @@ async function accept(
   const start = response.status === 206 && offset > 0 ? offset : 0;
   if (response.status !== 200 && start === 0) {
     const name = `${layer.digest} of ${scope.endpoint.registry}/${scope.repository}`;
-    throw await statusError({ kind: 'blob', name }, response.url, response);
+    const own = blobUrl(scope.endpoint, scope.repository, layer.digest).href === response.url.href;
+    throw await (own ? statusError : redirectedError)({ kind: 'blob', name }, response.url, response);
   }
   try {
     checkHeaders(response, layer, layer.size - start);

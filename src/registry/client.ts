@@ -8,6 +8,7 @@ import type { Reader, RetryBounds } from './documents.ts';
 import { endpointOf } from './endpoint.ts';
 import type { ImageRegistry } from './image-registry.ts';
 import { formatReference, type ImageReference } from './reference.ts';
+import { limitingRequests } from './request-rate.ts';
 import { resolveImage } from './resolve.ts';
 import { namingHosts } from './transport.ts';
 
@@ -21,6 +22,10 @@ export interface RegistryOptions {
   readonly http?: HttpClient;
   /** For manifests and tokens; blobs are resumed by whoever reads them. */
   readonly bounds?: RetryBounds;
+  /** Milliseconds without a byte of a blob until its connection is given up. Default 20,000. */
+  readonly stallMs?: number;
+  /** Requests a second to all registries together, with those for tokens and redirects. Default 0: no limit. */
+  readonly requestsPerSecond?: number;
 }
 
 /** Reads images from any registry that speaks the OCI distribution API, as far as anonymous readers may. */
@@ -28,7 +33,7 @@ export function createRegistry(options: RegistryOptions): ImageRegistry {
   const { clock, plainHttp = false, log = silentLog, bounds = {} } = options;
   const http = options.http ?? createHttpClient({ userAgent: options.userAgent, refuseLinkLocal: true });
   const closing = new AbortController();
-  const transport = namingHosts(http);
+  const transport = limitingRequests(namingHosts(http), clock, options.requestsPerSecond ?? 0);
   const access = createAccess(transport, createTokens({ transport, clock, closed: closing.signal }));
   const reader: Reader = { access, clock, bounds };
   const scopeOf = ({ registry, repository }: ImageReference): Scope => ({
@@ -42,7 +47,7 @@ export function createRegistry(options: RegistryOptions): ImageRegistry {
       log.debug({ image: formatReference(reference), digest, layers: image.layers.length }, 'resolved');
       return image;
     },
-    blobs: (reference) => createBlobs(access, scopeOf(reference)),
+    blobs: (reference) => createBlobs(access, scopeOf(reference), { clock, stallMs: options.stallMs }),
     async close() {
       closing.abort(new Error('the registry client is closed'));
       if (!options.http) await http.close();

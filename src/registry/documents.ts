@@ -5,21 +5,15 @@ import { LayerpullError } from '../core/errors.ts';
 import { retry } from '../core/retry.ts';
 import { contentLength, readWhole } from '../http/limits.ts';
 import type { FollowedResponse } from '../http/redirects.ts';
-import { isTransient } from '../source/transient.ts';
+import { type RetryBounds, retrying } from '../source/retry-table.ts';
 import type { Access } from './access.ts';
 import type { Scope } from './auth.ts';
 import { manifestUrl } from './endpoint.ts';
-import { isRefused, statusError, unreachable } from './failures.ts';
+import { statusError, unreachable } from './failures.ts';
 import type { Document } from './image-registry.ts';
 import { acceptedTypes, invalid, type ManifestContent, parseManifest } from './manifest.ts';
 
-/** Tries after the first one, and the pause before them. */
-export interface RetryBounds {
-  /** Default 3; a refused connection gets one. */
-  readonly retries?: number;
-  /** Milliseconds before the first retry; doubles with each. Default 500. */
-  readonly delayMs?: number;
-}
+export type { RetryBounds } from '../source/retry-table.ts';
 
 export interface Reader {
   readonly access: Access;
@@ -51,17 +45,10 @@ const replyWithinMs = 60_000;
 /** Fetches one manifest or index, verified against the digest if there is one, with retries. */
 export async function fetchDocument(reader: Reader, wanted: Wanted, signal: AbortSignal): Promise<Fetched> {
   const { clock, bounds } = reader;
-  let refusals = 0;
   return await retry(() => fetchWithin(reader, wanted, signal), {
+    ...retrying('manifest', bounds),
     clock,
-    retries: bounds.retries ?? 3,
-    delayMs: bounds.delayMs ?? 500,
-    factor: 2,
     signal,
-    shouldRetry(error) {
-      if (isRefused(error)) refusals += 1;
-      return isTransient(error) && refusals < 2;
-    },
   });
 }
 

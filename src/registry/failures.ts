@@ -1,9 +1,10 @@
 import * as v from 'valibot';
-import { LayerpullError, systemCodeOf } from '../core/errors.ts';
+import { LayerpullError } from '../core/errors.ts';
 import { isLoopback } from '../http/addresses.ts';
 import type { HttpResponse } from '../http/client.ts';
 import { readBeginning } from '../http/limits.ts';
 import { transportProblem } from '../http/transport.ts';
+import { readRetryAfter } from './retry-after.ts';
 
 /** What was asked for, in the words of its error messages. */
 export interface Subject {
@@ -47,17 +48,30 @@ function notHttpHint(url: URL): string {
   return 'it does not speak http; if it speaks https, leave out --plain-http';
 }
 
+/** The storage that the registry sent us to may refuse a signed address that has grown old. A new one may be good. */
+const expired: ReadonlySet<number> = new Set([400, 401, 403, 410]);
+
+/** Like `statusError`, for what a redirect of the registry led to: asking the registry again gives another address. */
+export async function redirectedError(
+  subject: Subject,
+  url: URL,
+  response: Pick<HttpResponse, 'status' | 'headers' | 'body'>,
+): Promise<LayerpullError> {
+  const { status } = response;
+  const error = await statusError(subject, url, response);
+  if (!expired.has(status)) return error;
+  const message = `${url.host}, where the registry keeps ${subject.name}, answered with status ${status}`;
+  return new LayerpullError('registry_failed', message, {
+    hint: 'the address that the registry gave has expired, or its storage is set up wrongly',
+  });
+}
+
 /** The error for a blob that ended early; whoever stores it goes on from there. */
 export function cutShort(url: URL, reason: string, position: number, size: number): LayerpullError {
   const message = `${url.host}: ${oneLine(reason)} after ${position} of ${size} bytes`;
   return new LayerpullError('registry_failed', message, {
     hint: 'the registry has a problem, or the network; try again later',
   });
-}
-
-/** Refused at once: a wrong address rather than a bad moment. */
-export function isRefused(error: unknown): boolean {
-  return systemCodeOf(error) === 'ECONNREFUSED';
 }
 
 function ownCodeOf(value: unknown): string | undefined {
@@ -76,15 +90,17 @@ export async function statusError(
   const body = await readBeginning(response.body, maxErrorBytes);
   const said = whatItSays(body, response.headers['content-type'] ?? '');
   const { status } = response;
+  const retryAfterMs = readRetryAfter(response.headers);
   if (status === 404) return notFound(subject, url, said);
   if (status === 401 || status === 403) return denied(subject, url, said);
   if (status === 429) {
     const hint = 'wait a while; registries allow fewer pulls to those who are not signed in';
     return new LayerpullError('rate_limited', `${url.host} limits the rate of requests${colon(said)}`, {
       hint,
+      retryAfterMs,
     });
   }
-  if (status >= 500 || status === 408) return failed(url, status, said);
+  if (status >= 500 || status === 408) return failed(url, status, said, retryAfterMs);
   return unexpected(url, status, said);
 }
 
@@ -109,12 +125,14 @@ function denied(subject: Subject, url: URL, said: string): LayerpullError {
   });
 }
 
-const passing: ReadonlySet<number> = new Set([408, 502, 503, 504]);
+/** As other clients have it: what else begins with 5 (501, 505 …) stays as it is. */
+const passing: ReadonlySet<number> = new Set([408, 500, 502, 503, 504]);
 
-function failed(url: URL, status: number, said: string): LayerpullError {
+function failed(url: URL, status: number, said: string, retryAfterMs: number | undefined): LayerpullError {
   return new LayerpullError('registry_failed', `${url.host} failed with status ${status}${colon(said)}`, {
     hint: 'the registry has a problem; try again later',
     retryable: passing.has(status),
+    retryAfterMs,
   });
 }
 

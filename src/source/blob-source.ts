@@ -4,6 +4,8 @@ export interface OpenBlob {
   /** First byte wanted. Default 0. */
   readonly offset?: number;
   readonly signal: AbortSignal;
+  /** Called with true when a limit of ours holds a request back, with false when it goes. */
+  readonly onHold?: (holding: boolean) => void;
 }
 
 /**

@@ -1,12 +1,12 @@
 import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
-import { pauseBefore } from '../core/retry.ts';
+import { pauseAfter } from '../core/retry.ts';
 import type { BlobSource, OpenBlob } from './blob-source.ts';
-import { isTransient } from './transient.ts';
+import { pauses, retriesAfter } from './retry-table.ts';
 
 export interface ResumeOptions {
   readonly clock: Clock;
-  /** Tries in a row that may bring no byte before the failure is final. Default 3. */
+  /** Tries in a row that may bring no byte before the failure is final. Default: what the retry table says. */
   readonly retries?: number;
   /** Pause before the first retry, in milliseconds; doubles with each. Default 500. */
   readonly delayMs?: number;
@@ -16,7 +16,10 @@ export interface ResumeOptions {
   readonly onRetry?: (error: unknown, reached: number) => void;
 }
 
-/** `source`, but a broken transfer goes on from the byte it reached. */
+/** So often one blob may break and go on: a server that sends a byte at a time must not keep us for ever. */
+const maxBreaks = 1_000;
+
+/** `source`, but a broken transfer goes on from the byte it reached, as often as the retry table says. */
 export function resuming(source: BlobSource, options: ResumeOptions): BlobSource {
   return {
     url: source.url,
@@ -30,10 +33,11 @@ async function* openResuming(
   descriptor: Descriptor,
   { offset = 0, signal }: OpenBlob,
 ): AsyncGenerator<Uint8Array> {
-  const { clock, retries = 3, onRetry } = options;
+  const { clock, onRetry } = options;
   let reached = offset;
   let failures = 0;
-  for (;;) {
+  for (let breaks = 0; ; breaks += 1) {
+    let failure: unknown;
     try {
       for await (const chunk of source.open(descriptor, { offset: reached, signal })) {
         reached += chunk.length;
@@ -43,14 +47,20 @@ async function* openResuming(
       return;
     } catch (error) {
       signal.throwIfAborted();
-      if (!isTransient(error) || failures >= retries) throw error;
+      if (failures >= allowed(error, options) || breaks >= maxBreaks) throw error;
+      failure = error;
       onRetry?.(error, reached);
     }
-    await clock.sleep(pauseBefore(failures, pauses(options)), signal);
+    await clock.sleep(pauseAfter(failure, failures, pausesOf(options)), signal);
     failures += 1;
   }
 }
 
-function pauses({ delayMs = 500, random }: ResumeOptions) {
-  return { delayMs, factor: 2, ...(random ? { random } : {}) };
+function allowed(error: unknown, { retries }: ResumeOptions): number {
+  const inTable = retriesAfter(error, 'blob');
+  return Math.min(inTable, retries ?? inTable);
+}
+
+function pausesOf({ delayMs = pauses.delayMs, random }: ResumeOptions) {
+  return { ...pauses, delayMs, ...(random ? { random } : {}) };
 }

@@ -12,6 +12,8 @@ export interface ErrorDocument {
     readonly origin: ErrorOrigin;
     readonly retryable: boolean;
     readonly exitCode: number;
+    /** Present when the server said how long to wait. */
+    readonly retryAfterMs?: number;
   };
 }
 
@@ -41,8 +43,10 @@ export function report(error: LayerpullError, target: ReportTarget): void {
 }
 
 export function errorDocument(error: LayerpullError): ErrorDocument {
-  const { code, hint, origin, retryable, exitCode } = error;
-  return { error: { code, message: messageOf(error), hint: hint ?? null, origin, retryable, exitCode } };
+  const { code, hint, origin, retryable, exitCode, retryAfterMs } = error;
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+  const message = messageOf(error);
+  return { error: { code, message, hint: hint ?? null, origin, retryable, exitCode, ...wait } };
 }
 
 /** `layerpull: WHAT FAILED (WHAT TO DO)` */
