@@ -49,7 +49,7 @@ function notHttpHint(url: URL): string {
 }
 
 /** The storage that the registry sent us to may refuse a signed address that has grown old. A new one may be good. */
-const expired: ReadonlySet<number> = new Set([400, 401, 403, 410]);
+const expired: ReadonlySet<number> = new Set([400, 403, 410]);
 
 /** Like `statusError`, for what a redirect of the registry led to: asking the registry again gives another address. */
 export async function redirectedError(

@@ -101,8 +101,8 @@ describe('a blob that comes wrongly', () => {
   it.each([
     [{ kind: 'notFound' }, 'blob_not_found', false],
     [{ kind: 'denied' }, 'access_denied', false],
-    [{ kind: 'serverError' }, 'registry_failed', false],
-    [{ kind: 'serverError', status: 502 }, 'registry_failed', true],
+    [{ kind: 'serverError', status: 501 }, 'registry_failed', false],
+    [{ kind: 'serverError' }, 'registry_failed', true],
     [{ kind: 'tooManyRequests' }, 'rate_limited', true],
     [{ kind: 'reset' }, 'registry_unreachable', true],
     [{ kind: 'wrongLength', extraBytes: 1 }, 'size_mismatch', true],

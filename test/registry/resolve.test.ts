@@ -184,8 +184,8 @@ describe('a registry that refuses or fails', () => {
 
   it.each([
     [{ kind: 'denied' } as const, 'access_denied', 1],
-    [{ kind: 'serverError', status: 500 } as const, 'registry_failed', 1],
-    [{ kind: 'serverError', status: 503 } as const, 'registry_failed', 4],
+    [{ kind: 'serverError', status: 501 } as const, 'registry_failed', 1],
+    [{ kind: 'serverError', status: 500 } as const, 'registry_failed', 4],
     [{ kind: 'serverError', status: 400 } as const, 'registry_protocol', 1],
     [{ kind: 'tooManyRequests' } as const, 'rate_limited', 4],
     [{ kind: 'reset' } as const, 'registry_unreachable', 4],
@@ -213,7 +213,7 @@ describe('a registry that refuses or fails', () => {
   it('has its words put on one line, without control characters and without end', async () => {
     const { fake, failure } = await createRig();
     const text = `bad\u001b[31m\nthing \u202e Bearer abcdef ${'x'.repeat(5_000)}`;
-    fake.fault('latest', { kind: 'serverError', text });
+    fake.fault('latest', { kind: 'serverError', status: 501, text });
     const error = (await failure(fake.addImage().reference)) as Error;
     expect(error.message).toContain('bad [31m thing Bearer …');
     expect(error.message.length).toBeLessThan(300);

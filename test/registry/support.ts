@@ -4,6 +4,8 @@ import type { Descriptor, Platform } from '../../src/core/descriptor.ts';
 import { createRegistry } from '../../src/registry/client.ts';
 import type { ImageRegistry, ResolvedImage } from '../../src/registry/image-registry.ts';
 import { parseReference } from '../../src/registry/reference.ts';
+import type { BlobSource } from '../../src/source/blob-source.ts';
+import { resuming } from '../../src/source/resume.ts';
 import { createFakeRegistry, type FakeRegistry, type FakeRegistryOptions } from '../support/fake-registry.ts';
 
 export const amd64: Platform = { os: 'linux', architecture: 'amd64' };
@@ -16,6 +18,8 @@ export interface Rig {
   failure(reference: string, platform?: Platform): Promise<unknown>;
   /** Reads a blob of `library/app`. */
   read(layer: Descriptor, offset?: number): Promise<Buffer>;
+  /** The same as a pull does it, without pauses: a transfer that breaks goes on. */
+  readResuming(layer: Descriptor, offset?: number): Promise<Buffer>;
 }
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -23,28 +27,43 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
+export interface RigOptions extends FakeRegistryOptions {
+  readonly clock?: Clock;
+  readonly stallMs?: number;
+  readonly requestsPerSecond?: number;
+}
+
 /** A fake registry and a client for it, without pauses between retries; both end with the test. */
-export async function createRig(options: FakeRegistryOptions & { clock?: Clock } = {}): Promise<Rig> {
+export async function createRig(options: RigOptions = {}): Promise<Rig> {
   const fake = await createFakeRegistry(options);
   cleanups.push(() => fake.close());
-  const { clock = systemClock } = options;
-  const client = createRegistry({ userAgent: 'layerpull/test', clock, bounds: { delayMs: 0 } });
+  const { clock = systemClock, stallMs, requestsPerSecond } = options;
+  const client = createRegistry({
+    userAgent: 'layerpull/test',
+    clock,
+    bounds: { delayMs: 0 },
+    ...(stallMs === undefined ? {} : { stallMs }),
+    ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
+  });
   cleanups.push(() => client.close());
   const resolve = (reference: string, platform = amd64) =>
     client.resolve(parseReference(reference), platform, new AbortController().signal);
+  const blobs = () => client.blobs(parseReference(`${fake.host}/library/app`));
   return {
     fake,
     client,
     resolve,
     failure: (reference, platform) => errorOf(resolve(reference, platform)),
-    read: async (layer, offset = 0) => {
-      const source = client.blobs(parseReference(`${fake.host}/library/app`));
-      const chunks: Uint8Array[] = [];
-      const { signal } = new AbortController();
-      for await (const chunk of source.open(layer, { offset, signal })) chunks.push(chunk);
-      return Buffer.concat(chunks);
-    },
+    read: (layer, offset) => readAll(blobs(), layer, offset),
+    readResuming: (layer, offset) => readAll(resuming(blobs(), { clock, delayMs: 0 }), layer, offset),
   };
+}
+
+async function readAll(source: BlobSource, layer: Descriptor, offset = 0): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  const { signal } = new AbortController();
+  for await (const chunk of source.open(layer, { offset, signal })) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 export function errorOf(work: Promise<unknown>): Promise<unknown> {

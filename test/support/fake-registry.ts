@@ -96,6 +96,7 @@ export async function createFakeRegistry(options: FakeRegistryOptions = {}): Pro
     auth: options.auth,
     blobs: new Map(),
     manifests: new Map(),
+    presigned: new Map(),
     gates: new Map(),
     faults: createFaultPlan(),
     log: [],

@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mediaTypes } from '../../../src/core/descriptor.ts';
 import { jsonBlob, makeBlob } from './content.ts';
 import type { Fault } from './faults.ts';
+import { answerHostile } from './hostile.ts';
+import { answerPresigned, sendToPresigned } from './presigned.ts';
 import { refuse, sendContent } from './send.ts';
 import type { LoggedRequest, State, Writable } from './state.ts';
 
@@ -20,8 +22,14 @@ export async function answer(
     entry.status = status;
     return writeHead.call(response, status, ...rest);
   }) as typeof response.writeHead;
+  const sending = (bytes: number) => {
+    entry.bytes += bytes;
+  };
+  if (entry.path.startsWith('/presigned/')) return await answerPresigned(state, entry, request, response);
   const fault = state.faults.take(entry.path);
   if (fault && answerFault(fault, request, response)) return;
+  if (fault && answerHostile(fault, request, response, sending)) return;
+  if (fault?.kind === 'presigned') return sendToPresigned(state, fault, entry, response);
   if (entry.path === '/token') return answerToken(state, response);
   if (!isAllowed(state, request)) return challenge(state, entry.path, response);
   await answerContent(state, entry, fault, request, response);
@@ -55,7 +63,13 @@ function answerFault(fault: Fault, request: IncomingMessage, response: ServerRes
       request.socket.resetAndDestroy();
       return true;
     case 'serverError':
-      refuse(response, fault.status ?? 500, 'UNKNOWN', fault.text ?? 'the storage is on fire');
+      refuse(
+        response,
+        fault.status ?? 500,
+        'UNKNOWN',
+        fault.text ?? 'the storage is on fire',
+        waitHeader(fault),
+      );
       return true;
     case 'notFound':
       refuse(response, 404, 'NOT_FOUND', 'not here');
@@ -64,9 +78,7 @@ function answerFault(fault: Fault, request: IncomingMessage, response: ServerRes
       refuse(response, 403, 'DENIED', 'requested access to the resource is denied');
       return true;
     case 'tooManyRequests':
-      refuse(response, 429, 'TOOMANYREQUESTS', 'you have reached your pull rate limit', {
-        'retry-after': '1',
-      });
+      refuse(response, 429, 'TOOMANYREQUESTS', 'you have reached your pull rate limit', waitHeader(fault));
       return true;
     case 'redirectsTo':
       response.writeHead(fault.status ?? 307, { location: fault.url }).end('moved');
@@ -78,6 +90,10 @@ function answerFault(fault: Fault, request: IncomingMessage, response: ServerRes
     default:
       return false;
   }
+}
+
+function waitHeader({ retryAfter }: { readonly retryAfter?: string }): Record<string, string> {
+  return retryAfter === undefined ? {} : { 'retry-after': retryAfter };
 }
 
 function answerToken(state: State, response: ServerResponse): void {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import type { FakeBlob } from './content.ts';
 import type { Fault } from './faults.ts';
 import type { InnerGate } from './gate.ts';
@@ -38,13 +39,26 @@ export function refuse(
 export async function sendContent(sending: Sending): Promise<void> {
   const { request, response, content, fault } = sending;
   const bytes = alteredBytes(content.bytes, fault);
+  if (fault?.kind === 'contentRange') return await sendClaimedRange(sending, fault.value);
   const ranged = fault?.kind === 'ignoresRange' ? undefined : request.headers.range;
   const span = parseRange(ranged, content.size);
   if (span === 'unsatisfiable') return refuse(response, 416, 'RANGE_INVALID', 'range not satisfiable');
-  const body = span ? bytes.subarray(span.start, span.end) : bytes;
+  const from = fault?.kind === 'shiftedBytes' ? 0 : (span?.start ?? 0);
+  const body = span ? bytes.subarray(from, from + span.end - span.start) : bytes;
   response.writeHead(span ? 206 : 200, headersFor(sending, body.length, span));
   if (request.method === 'HEAD') return void response.end();
   await writeBody(sending, body, span?.start ?? 0);
+}
+
+/** A 206 whose bytes are those asked for, and whose `Content-Range` says what it likes. */
+async function sendClaimedRange(sending: Sending, value: string | undefined): Promise<void> {
+  const { request, response, content } = sending;
+  const span = parseRange(request.headers.range, content.size);
+  const start = span && span !== 'unsatisfiable' ? span.start : 0;
+  const body = content.bytes.subarray(start);
+  const claim = value === undefined ? {} : { 'content-range': value };
+  response.writeHead(206, { 'content-type': content.mediaType, 'content-length': body.length, ...claim });
+  await writeBody(sending, body, start);
 }
 
 function alteredBytes(bytes: Buffer, fault: Fault | undefined): Buffer {
@@ -52,6 +66,8 @@ function alteredBytes(bytes: Buffer, fault: Fault | undefined): Buffer {
   if (fault?.kind === 'tooLong' || fault?.kind === 'wrongLength') {
     return Buffer.concat([bytes, Buffer.alloc(fault.extraBytes, 'x')]);
   }
+  if (fault?.kind === 'tooShort') return bytes.subarray(0, bytes.length - fault.missingBytes);
+  if (fault?.kind === 'compressed') return gzipSync(bytes);
   return bytes;
 }
 
@@ -64,6 +80,7 @@ function headersFor(sending: Sending, length: number, span: Span | undefined) {
     'content-type': content.mediaType,
     'docker-content-digest': fault?.kind === 'lyingDigestHeader' ? lie : content.digest,
     'accept-ranges': 'bytes',
+    ...(fault?.kind === 'compressed' && fault.declared ? { 'content-encoding': 'gzip' } : {}),
     ...(undeclared ? {} : { 'content-length': length }),
     ...(span
       ? { 'content-range': `bytes ${span.start + shift}-${span.end - 1 + shift}/${content.size}` }
@@ -73,14 +90,20 @@ function headersFor(sending: Sending, length: number, span: Span | undefined) {
 
 async function writeBody(sending: Sending, body: Buffer, from: number): Promise<void> {
   const { fault, response } = sending;
-  const cut = fault?.kind === 'flaky' || fault?.kind === 'truncating' ? fault.afterBytes : body.length;
+  const cut = cutOf(fault) ?? body.length;
   const gone = goneOf(response);
   const sent = await writePieces(sending, body.subarray(0, cut), from, gone);
   if (!sent) return;
+  if (fault?.kind === 'stalling') return response.flushHeaders();
   if (fault?.kind !== 'flaky') return void response.end();
   response.flushHeaders();
   await new Promise((resolve) => setImmediate(resolve));
   response.socket?.resetAndDestroy();
+}
+
+function cutOf(fault: Fault | undefined): number | undefined {
+  const cuts = fault?.kind === 'flaky' || fault?.kind === 'truncating' || fault?.kind === 'stalling';
+  return cuts ? fault.afterBytes : undefined;
 }
 
 /** Answers false when the client or the registry went away meanwhile. */

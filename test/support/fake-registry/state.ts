@@ -32,12 +32,21 @@ export interface LoggedRequest {
   readonly bytes: number;
 }
 
+/** An address that is good for one request. */
+export interface Presigned {
+  spent: boolean;
+  /** How many bytes it gives before the connection breaks. */
+  readonly afterBytes: number | undefined;
+}
+
 /** All that one fake registry knows. */
 export interface State {
   readonly auth: FakeAuth | undefined;
   readonly blobs: Map<string, FakeBlob>;
   /** By `repository/name`, where the name is a tag or a digest. */
   readonly manifests: Map<string, FakeBlob>;
+  /** Addresses given out by the fault `presigned`, by their number. */
+  readonly presigned: Map<string, Presigned>;
   readonly gates: Map<string, InnerGate>;
   readonly faults: FaultPlan;
   readonly log: Writable<LoggedRequest>[];
