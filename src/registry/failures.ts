@@ -27,6 +27,7 @@ const certificateProblem = /^(CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|ERR_TLS_
 /** The error for a registry that could not be reached, or whose connection broke. */
 export function unreachable(url: URL, cause: unknown): LayerpullError {
   const code = ownCodeOf(cause) ?? '';
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') return endlessHeaders(url, cause);
   const problem = `cannot reach ${url.host}: ${oneLine(transportProblem(cause))}`;
   const fail = (hint: string, retryable: boolean) =>
     new LayerpullError('registry_unreachable', problem, { hint, retryable, cause });
@@ -36,6 +37,13 @@ export function unreachable(url: URL, cause: unknown): LayerpullError {
   }
   if (isParserError(cause)) return fail(notHttpHint(url), false);
   return fail('look at the registry, its name, and the network', true);
+}
+
+function endlessHeaders(url: URL, cause: unknown): LayerpullError {
+  return new LayerpullError('registry_protocol', `${url.host} sends more headers than are read`, {
+    hint: 'is this address a registry?',
+    cause,
+  });
 }
 
 /** undici gives these no code of their own. */

@@ -241,13 +241,13 @@ describe('a reply without end', () => {
   const endings: readonly (readonly [string, Fault, string])[] = [
     ['manifest', { kind: 'endless' }, 'invalid_manifest'],
     ['manifest', { kind: 'endlessError', status: 404 }, 'image_not_found'],
-    ['manifest', { kind: 'endlessHeaders' }, 'registry_unreachable'],
+    ['manifest', { kind: 'endlessHeaders' }, 'registry_protocol'],
     ['token', { kind: 'endless' }, 'registry_protocol'],
     ['token', { kind: 'endlessError', status: 403 }, 'access_denied'],
-    ['token', { kind: 'endlessHeaders' }, 'registry_unreachable'],
+    ['token', { kind: 'endlessHeaders' }, 'registry_protocol'],
     ['blob', { kind: 'endless' }, 'size_mismatch'],
     ['blob', { kind: 'endlessError', status: 404 }, 'blob_not_found'],
-    ['blob', { kind: 'endlessHeaders' }, 'registry_unreachable'],
+    ['blob', { kind: 'endlessHeaders' }, 'registry_protocol'],
   ];
 
   it.each(endings)(

@@ -41,6 +41,11 @@ describe('the report of an error', () => {
     expect(stderr).toBe('layerpull: what failed\n');
   });
 
+  it('says how long to wait where the server said so', () => {
+    const limited = new LayerpullError('rate_limited', 'slower', { retryAfterMs: 7_000 });
+    expect(JSON.parse(reported(limited, { json: true }).stdout).error.retryAfterMs).toBe(7_000);
+  });
+
   it('is the last event where stderr carries events', () => {
     const { stderr } = reported(error, { events: createFakeClock(0) });
     expect(JSON.parse(stderr)).toMatchObject({ kind: 'error', code: 'registry_unreachable', exitCode: 5 });
