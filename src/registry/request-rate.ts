@@ -37,7 +37,12 @@ function createTurns(throttle: Throttle) {
     running = true;
     while (!isEmpty()) {
       pause = new AbortController();
-      await throttle.take(1, pause.signal).catch(() => {});
+      const isFree = await throttle.take(1, pause.signal).then(
+        () => true,
+        () => false,
+      );
+      // Whoever came after the pause was cut short waits for a turn of its own.
+      if (!isFree) continue;
       const line = lines.urgent.size > 0 ? lines.urgent : lines.patient;
       const [first] = line;
       if (first) line.delete(first);

@@ -106,7 +106,7 @@ function changed([base, changes]: [object, readonly (readonly [string, unknown])
     for (const name of names) {
       parent = typeof parent === 'object' && parent !== null ? Reflect.get(parent, name) : undefined;
     }
-    if (typeof parent === 'object' && parent !== null) Reflect.set(parent, last, value);
+    if (typeof parent === 'object' && parent !== null) Reflect.set(parent, last, structuredClone(value));
   }
   return JSON.stringify(copy);
 }

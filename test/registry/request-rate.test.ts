@@ -89,6 +89,21 @@ describe('a limit of requests per second', () => {
     await clock.advance(2_000);
   });
 
+  it('holds for a request that comes the moment the last that waited is cancelled', async () => {
+    const { clock, sent, send } = setUp(1);
+    const abort = new AbortController();
+    void send('a');
+    const cancelled = send('b', { signal: abort.signal });
+    await settle();
+    abort.abort(new Error('interrupted'));
+    void send('c');
+    await expect(cancelled).rejects.toThrow('interrupted');
+    await settle();
+    expect(sent.map(([name]) => name)).toEqual(['a']);
+    await clock.advance(2_000);
+    expect(sent.map(([name]) => name)).toEqual(['a', 'c']);
+  });
+
   it('is none when it is 0', () => {
     const { transport, limited } = setUp(0);
     expect(limited).toBe(transport);
