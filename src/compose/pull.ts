@@ -10,6 +10,7 @@ import { openStore } from '../store/oci-layout.ts';
 import { Closers } from './closers.ts';
 import { coordination } from './locks.ts';
 import { composeRegistry } from './registry.ts';
+import { resolveOptions } from './resolve.ts';
 import { withTimeLimit } from './time-limit.ts';
 
 export type { PullEvent, PullResult } from '../orchestrator/events.ts';
@@ -30,13 +31,17 @@ export interface PullDeps {
 
 /** Wires a pull: registry, store, and the locks of a server or of the processes on the store. */
 export async function composePull(config: PullConfig, { log, onEvent }: PullDeps): Promise<Pull> {
-  const { node, platform, concurrency, onLockFailure, bounds } = config;
+  const { node, concurrency, onLockFailure, bounds } = config;
   const { transfer: limits } = config.registry;
   const closers = new Closers();
   const work = async (text: string, signal: AbortSignal) => {
     const reference = parseReference(text);
-    const store = await openStore({ path: config.store, clock, log });
+    const name = formatReference(reference);
+    const startedMs = clock.now();
     const registry = closers.add(composeRegistry(config.registry, log));
+    // First of all: what cannot be pulled leaves no empty store behind.
+    const image = await registry.resolve(reference, await resolveOptions(config), signal);
+    const store = await openStore({ path: config.store, clock, log });
     const service = closers.add(coordination(config, store.blobs.path, log));
     const locks = closers.add(
       openLockSession({
@@ -57,7 +62,7 @@ export async function composePull(config: PullConfig, { log, onEvent }: PullDeps
     );
     const transfer = createTransferBounds(clock, limits);
     const parts = { registry, store, locks, clock, node, concurrency, transfer, onEvent };
-    return await pullImage({ reference, name: formatReference(reference), platform }, parts, signal);
+    return await pullImage({ name, image, startedMs }, parts, signal);
   };
   const run = (text: string, signal: AbortSignal) =>
     withTimeLimit(clock, limits.timeoutMs, signal, (limited) => work(text, limited));

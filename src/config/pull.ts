@@ -1,6 +1,7 @@
 import { type CoordinationConfig, readCoordination } from '../config.ts';
 import { type Platform, parsePlatform } from '../core/descriptor.ts';
 import { type NodeId, toNodeId } from '../core/ids.ts';
+import { type PlanConfig, readPlanConfig } from './plan.ts';
 import { type RegistryConfig, readRegistryConfig } from './registry.ts';
 import {
   type GivenFlags,
@@ -15,6 +16,7 @@ import {
 export interface PullConfig extends CoordinationConfig {
   readonly node: NodeId;
   readonly platform: Platform;
+  readonly plan: PlanConfig;
   /** Layers downloaded at once. */
   readonly concurrency: number;
   readonly registry: RegistryConfig;
@@ -43,6 +45,7 @@ export function readPullConfig(flags: GivenFlags, machine: Machine): PullConfig 
     ...readCoordination(flags, machine),
     node: readNode(flags, machine),
     platform: readPlatform(flags, machine),
+    plan: readPlanConfig(flags, machine),
     concurrency: readConcurrency(flags, machine),
     registry: readRegistryConfig(flags, machine),
     onLockFailure: readChoice('on-lock-failure', lockFailureModes, flags, machine) ?? 'fallback',

@@ -21,6 +21,7 @@ const event = v.variant('kind', [
     digest,
     manifestDigest: digest,
     platform: v.pipe(v.string(), v.transform(parsePlatform)),
+    platforms: v.array(v.object({ platform: v.string(), manifestDigest: digest })),
     layers: v.array(descriptor),
   }),
   v.object({ kind: v.literal('waiting'), digest, holder: v.exactOptional(nodeId), position: count }),

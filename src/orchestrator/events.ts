@@ -20,6 +20,8 @@ export type PullEvent =
       readonly digest: Digest;
       readonly manifestDigest: Digest;
       readonly platform: Platform;
+      /** As in the result. */
+      readonly platforms: readonly PlatformResult[];
       /** Config first, then layers; each digest once. */
       readonly layers: readonly Descriptor[];
     }
@@ -66,6 +68,13 @@ export interface LayerResult {
   readonly durationMs: number;
 }
 
+/** One platform of what was pulled. */
+export interface PlatformResult {
+  /** `os/arch[/variant]` */
+  readonly platform: string;
+  readonly manifestDigest: Digest;
+}
+
 /** The document of `pull --json`. Layers include the config, first, each digest once. */
 export interface PullResult {
   /** The full normalised reference. */
@@ -76,6 +85,8 @@ export interface PullResult {
   readonly manifestDigest: Digest;
   /** `os/arch[/variant]` */
   readonly platform: string;
+  /** Every platform that was pulled, the one of `platform` first: one, unless all were asked for. */
+  readonly platforms: readonly PlatformResult[];
   readonly node: NodeId;
   /** Absolute path of the store. */
   readonly store: string;

@@ -2,17 +2,22 @@ import type { Descriptor } from '../core/descriptor.ts';
 import { LayerpullError } from '../core/errors.ts';
 import type { ResolvedImage } from '../registry/image-registry.ts';
 
-/** What a pull has to bring into the store: the config first, then the layers, each digest once. */
+/** What a pull has to bring into the store: of each manifest the config first, then the layers, each digest once. */
 export interface PullPlan {
   readonly blobs: readonly Descriptor[];
   /** Bytes of all blobs. */
   readonly totalBytes: number;
 }
 
+/** As much of a resolved image as a plan needs. */
+export interface Planned {
+  readonly manifests: readonly Pick<ResolvedImage, 'config' | 'layers'>[];
+}
+
 /** @throws LayerpullError `invalid_manifest` when one digest is listed with two sizes */
-export function planPull(image: Pick<ResolvedImage, 'config' | 'layers'>): PullPlan {
+export function planPull({ manifests }: Planned): PullPlan {
   const byDigest = new Map<string, Descriptor>();
-  for (const blob of [image.config, ...image.layers]) {
+  for (const blob of manifests.flatMap(({ config, layers }) => [config, ...layers])) {
     const known = byDigest.get(blob.digest);
     if (known && known.size !== blob.size) throw twoSizes(blob, known);
     if (!known) byDigest.set(blob.digest, blob);
@@ -24,7 +29,7 @@ export function planPull(image: Pick<ResolvedImage, 'config' | 'layers'>): PullP
 function twoSizes(blob: Descriptor, known: Descriptor): LayerpullError {
   return new LayerpullError(
     'invalid_manifest',
-    `the manifest lists ${blob.digest} with ${known.size} and with ${blob.size} bytes`,
+    `the image lists ${blob.digest} with ${known.size} and with ${blob.size} bytes`,
     { hint: 'the image is broken: build and push it again' },
   );
 }

@@ -1,15 +1,15 @@
 import { forMany } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
-import { type Descriptor, formatPlatform, type Platform } from '../core/descriptor.ts';
+import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
 import { toLayerpullError } from '../core/errors.ts';
 import type { NodeId } from '../core/ids.ts';
 import type { SessionLocks } from '../lock/locks.ts';
 import type { ImageRegistry, ResolvedImage } from '../registry/image-registry.ts';
-import type { ImageReference } from '../registry/reference.ts';
 import type { TransferBounds } from '../source/transfer.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import type { LayerResult, PullEvent, PullResult } from './events.ts';
+import type { LayerResult, PlatformResult, PullEvent, PullResult } from './events.ts';
+import { explainingForeign } from './foreign.ts';
 import { pullLayer } from './layer.ts';
 import { type PullPlan, planPull } from './plan.ts';
 import { createSlots } from './pool.ts';
@@ -35,14 +35,16 @@ export interface PullParts {
 }
 
 export interface PullRequest {
-  readonly reference: ImageReference;
-  /** The full normalised form of `reference`: the name under which the image is recorded. */
+  /** The full normalised reference: the name under which the image is recorded. */
   readonly name: string;
-  readonly platform: Platform;
+  /** What it stands for. */
+  readonly image: ResolvedImage;
+  /** When the pull began, by the clock's `now`: resolving is a part of it. */
+  readonly startedMs: number;
 }
 
 /**
- * Pulls one image into the store: resolve, plan, bring every blob, and only then record the image, so that an image
+ * Pulls one resolved image into the store: plan, bring every blob, and only then record the image, so that an image
  * in the store is always whole.
  *
  * @throws LayerpullError; the first failure stops the other layers, which keep what they have.
@@ -52,13 +54,13 @@ export async function pullImage(
   parts: PullParts,
   signal: AbortSignal,
 ): Promise<PullResult> {
-  const startedMs = parts.clock.now();
-  const image = await parts.registry.resolve(request.reference, request.platform, signal);
+  const { image } = request;
   const plan = planPull(image);
   announce(request, image, plan, parts);
+  await storeEmbedded(image, plan, parts.store);
   const layers = await pullBlobs(image, plan, parts, signal);
   await recordImage(request, image, parts.store);
-  const result = summarise(request, image, plan, layers, parts, startedMs);
+  const result = summarise(request, image, plan, layers, parts);
   parts.onEvent({ kind: 'done', result });
   return result;
 }
@@ -70,8 +72,37 @@ function announce(request: PullRequest, image: ResolvedImage, plan: PullPlan, pa
     digest: imageDigest(image),
     manifestDigest: image.manifest.descriptor.digest,
     platform: image.platform,
+    platforms: platformsOf(image),
     layers: plan.blobs,
   });
+  warnOfLeftOut(request, image, parts);
+}
+
+function warnOfLeftOut({ name }: PullRequest, { leftOut }: ResolvedImage, { onEvent }: PullParts): void {
+  const [first] = leftOut;
+  if (!first) return;
+  const more = leftOut.length > 1 ? ` and ${leftOut.length - 1} more` : '';
+  onEvent({
+    kind: 'warning',
+    code: 'unsupported_manifest',
+    message: `the index of ${name} lists ${first.digest} of type ${first.mediaType}${more}: not pulled`,
+    hint: 'take what is no image with a tool like oras',
+  });
+}
+
+function platformsOf({ platforms }: ResolvedImage): PlatformResult[] {
+  return platforms.map(({ platform, manifest }) => ({
+    platform: formatPlatform(platform),
+    manifestDigest: manifest.descriptor.digest,
+  }));
+}
+
+/** What stands in the manifest needs no request: it is there before its turn comes. */
+async function storeEmbedded({ embedded }: ResolvedImage, plan: PullPlan, store: PullStore): Promise<void> {
+  for (const blob of plan.blobs) {
+    const bytes = embedded.get(blob.digest);
+    if (bytes) await store.putDocument(blob, bytes);
+  }
 }
 
 async function pullBlobs(
@@ -83,7 +114,7 @@ async function pullBlobs(
   const failed = new AbortController();
   const anyEnd = forMany([signal, failed.signal]);
   const slots = createSlots(parts.concurrency);
-  const source = parts.registry.blobs(image.reference);
+  const source = explainingForeign(parts.registry.blobs(image.reference));
   const runs = plan.blobs.map(async (blob) => {
     try {
       return await pullLayer(blob, { ...parts, slots, source, signal: anyEnd });
@@ -105,17 +136,16 @@ function tellFailure({ digest }: Descriptor, cause: unknown, onEvent: PullParts[
   onEvent({ kind: 'failed', digest, code, message });
 }
 
-/** The manifest goes in before the record that names it: what the record promises is there. */
-async function recordImage(request: PullRequest, image: ResolvedImage, store: PullStore): Promise<void> {
-  const { manifest, index } = image;
-  await store.putDocument(manifest.descriptor, manifest.bytes);
-  if (index) await store.putDocument(index.descriptor, index.bytes);
-  await store.images.record({
-    name: request.name,
-    platform: image.platform,
-    manifest: manifest.descriptor,
-    ...(index ? { index: index.descriptor } : {}),
-  });
+/**
+ * The documents go in before the records that name them: what a record promises is there. The platform that was asked
+ * for is recorded last, which is the one that has the name.
+ */
+async function recordImage({ name }: PullRequest, image: ResolvedImage, store: PullStore): Promise<void> {
+  for (const { descriptor, bytes } of image.documents) await store.putDocument(descriptor, bytes);
+  const index = image.index ? { index: image.index.descriptor } : {};
+  for (const { platform, manifest } of image.platforms.toReversed()) {
+    await store.images.record({ name, platform, manifest: manifest.descriptor, ...index });
+  }
 }
 
 function summarise(
@@ -124,7 +154,6 @@ function summarise(
   plan: PullPlan,
   layers: readonly LayerResult[],
   parts: PullParts,
-  startedMs: number,
 ): PullResult {
   const bytesFrom = (kind: string) => sum(layers.filter((layer) => layer.source.kind === kind));
   return {
@@ -132,13 +161,14 @@ function summarise(
     digest: imageDigest(image),
     manifestDigest: image.manifest.descriptor.digest,
     platform: formatPlatform(image.platform),
+    platforms: platformsOf(image),
     node: parts.node,
     store: parts.store.blobs.path,
     layers,
     bytesFromRegistry: bytesFrom('registry'),
     bytesFromPeers: bytesFrom('peer'),
     bytesSaved: Math.max(0, plan.totalBytes - sum(layers)),
-    durationMs: Math.round(parts.clock.now() - startedMs),
+    durationMs: Math.round(parts.clock.now() - request.startedMs),
   };
 }
 

@@ -4,7 +4,11 @@ import type { Scope, Tokens } from './auth.ts';
 import { findTokenService } from './challenge.ts';
 import type { Transport } from './transport.ts';
 
-export type ReadRequest = Omit<HttpRequest, 'method' | 'body' | 'signal'> & { readonly signal: AbortSignal };
+export type ReadRequest = Omit<HttpRequest, 'method' | 'body' | 'signal'> & {
+  /** Default GET. */
+  readonly method?: 'GET' | 'HEAD';
+  readonly signal: AbortSignal;
+};
 
 /** Reads from a repository as far as anonymous readers may: the caller never sees a token. */
 export interface Access {
@@ -16,7 +20,7 @@ export function createAccess(transport: Transport, tokens: Tokens): Access {
   const send = (request: ReadRequest, token: string | undefined) =>
     sendFollowing(transport, {
       ...request,
-      method: 'GET',
+      method: request.method ?? 'GET',
       headers: { ...request.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
     });
   return {

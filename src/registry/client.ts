@@ -41,8 +41,8 @@ export function createRegistry(options: RegistryOptions): ImageRegistry {
     repository,
   });
   return {
-    async resolve(reference, platform, signal) {
-      const image = await resolveImage(reader, scopeOf(reference), reference, platform, signal);
+    async resolve(reference, options, signal) {
+      const image = await resolveImage(reader, scopeOf(reference), reference, options, signal);
       const { digest } = image.manifest.descriptor;
       log.debug({ image: formatReference(reference), digest, layers: image.layers.length }, 'resolved');
       return image;

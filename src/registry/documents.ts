@@ -66,8 +66,17 @@ async function fetchOnce({ access }: Reader, wanted: Wanted, signal: AbortSignal
   const response = await access.get(scope, { url, headers: { accept: acceptedTypes }, signal });
   if (response.status !== 200) throw await statusError({ kind: 'manifest', name }, response.url, response);
   const bytes = await readManifest(response, name, signal);
+  return toFetched(bytes, response.headers['content-type'], wanted);
+}
+
+/**
+ * Bytes as what was wanted, wherever they came from.
+ *
+ * @throws LayerpullError `digest_mismatch`, `size_mismatch`, `invalid_manifest`, `unsupported_manifest`
+ */
+export function toFetched(bytes: Uint8Array, contentType: string | undefined, wanted: Wanted): Fetched {
   const descriptor = { digest: checkedDigest(bytes, wanted), size: bytes.length };
-  const content = parseManifest(bytes, response.headers['content-type'], name);
+  const content = parseManifest(bytes, contentType, wanted.name);
   return { document: { descriptor: { mediaType: content.mediaType, ...descriptor }, bytes }, content };
 }
 
@@ -87,7 +96,7 @@ async function readManifest(response: FollowedResponse, name: string, signal: Ab
 }
 
 /** The digest of the bytes. What the registry says in a header about it counts for nothing. */
-function checkedDigest(bytes: Buffer, { digest, size, name }: Wanted): Digest {
+function checkedDigest(bytes: Uint8Array, { digest, size, name }: Wanted): Digest {
   const computed = digestOf(bytes, digest === undefined ? 'sha256' : digestAlgorithm(digest));
   if (digest !== undefined && computed !== digest) {
     throw new LayerpullError(

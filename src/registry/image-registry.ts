@@ -1,4 +1,5 @@
 import type { Descriptor, Platform } from '../core/descriptor.ts';
+import type { Digest } from '../core/digest.ts';
 import type { BlobSource } from '../source/blob-source.ts';
 import type { ImageReference } from './reference.ts';
 
@@ -8,25 +9,60 @@ export interface Document {
   readonly bytes: Uint8Array;
 }
 
-/** What a reference stands for on one platform. */
-export interface ResolvedImage {
-  readonly reference: ImageReference;
+/** Manifests and indexes that are at hand already. */
+export interface StoredDocuments {
+  /** The bytes of this digest, verified; undefined where they are not there, not whole or too many. Never throws. */
+  read(digest: Digest): Promise<Uint8Array | undefined>;
+}
+
+/** What a reference is resolved to. */
+export interface ResolveOptions {
   readonly platform: Platform;
-  /** Present when the reference resolved to an OCI index or a Docker manifest list. */
-  readonly index?: Document;
+  /** Every manifest of an index. `platform` then only says which one stands first. Default false. */
+  readonly allPlatforms?: boolean;
+  /**
+   * Documents that need not be read again: the registry is then asked by HEAD which one it means. Default: none, and no
+   * HEAD, which could save nothing.
+   */
+  readonly stored?: StoredDocuments;
+}
+
+/** A manifest and what it lists. */
+export interface ManifestParts {
   readonly manifest: Document;
   readonly config: Descriptor;
   /** In the order of the manifest; one digest may stand there more than once. */
   readonly layers: readonly Descriptor[];
 }
 
+export interface PlatformImage extends ManifestParts {
+  readonly platform: Platform;
+}
+
+/** What a reference stands for. Its own manifest, config and layers are those of the platform asked for. */
+export interface ResolvedImage extends PlatformImage {
+  readonly reference: ImageReference;
+  /** Present when the reference resolved to an OCI index or a Docker manifest list. */
+  readonly index?: Document;
+  /** One for each platform, the one asked for first. Only that one, unless all were asked for. */
+  readonly platforms: readonly PlatformImage[];
+  /** The manifests of `platforms`, then what else the index lists, such as attestations: all that is to be brought. */
+  readonly manifests: readonly ManifestParts[];
+  /** Manifests and indexes to keep, each once, and each after those that it lists. */
+  readonly documents: readonly Document[];
+  /** The bytes of blobs that stood in the manifests themselves (`data` of a descriptor), verified. */
+  readonly embedded: ReadonlyMap<Digest, Uint8Array>;
+  /** What an index lists that is neither a manifest nor an index, and is therefore left out. */
+  readonly leftOut: readonly Descriptor[];
+}
+
 /** Where images come from. */
 export interface ImageRegistry {
   /**
    * @throws LayerpullError `image_not_found`, `platform_not_found`, `access_denied`, `registry_unreachable`,
-   *   `registry_failed`, `invalid_manifest`, `unsupported_manifest`, `digest_mismatch`
+   *   `registry_failed`, `invalid_manifest`, `unsupported_manifest`, `digest_mismatch`, `size_mismatch`
    */
-  resolve(reference: ImageReference, platform: Platform, signal: AbortSignal): Promise<ResolvedImage>;
+  resolve(reference: ImageReference, options: ResolveOptions, signal: AbortSignal): Promise<ResolvedImage>;
   /** The blobs of the reference's repository. */
   blobs(reference: ImageReference): BlobSource;
   close(): Promise<void>;

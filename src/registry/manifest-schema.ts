@@ -12,7 +12,8 @@ const size = v.pipe(
   v.safeInteger('is not a whole number'),
   v.minValue(0, 'is negative'),
 );
-const descriptor = v.object({ mediaType, digest, size }, 'is not a descriptor');
+const data = v.nullish(v.string('is not a string'));
+const descriptor = v.object({ mediaType, digest, size, data }, 'is not a descriptor');
 
 const platformPart = v.pipe(v.string('is not a string'), v.maxLength(64, 'is too long'));
 const platform = v.object(

@@ -1,14 +1,19 @@
 import * as v from 'valibot';
 import { type Descriptor, mediaTypes, type Platform } from '../core/descriptor.ts';
 import { LayerpullError } from '../core/errors.ts';
+import { type Embedded, type ListedDescriptor, readEmbedded } from './embedded.ts';
 import { oneLine } from './failures.ts';
 import { envelopeSchema, indexSchema, manifestSchema } from './manifest-schema.ts';
 
+/** An image, or an artifact: something else than an image in the form of one, such as a chart or an attestation. */
 export interface ImageManifest {
-  readonly kind: 'image';
+  readonly kind: 'image' | 'artifact';
   readonly mediaType: string;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
+  readonly embedded: Embedded;
+  /** What an artifact is. */
+  readonly artifactType?: string;
 }
 
 export interface IndexEntry extends Descriptor {
@@ -19,6 +24,7 @@ export interface ImageIndex {
   readonly kind: 'index';
   readonly mediaType: string;
   readonly entries: readonly IndexEntry[];
+  readonly embedded: Embedded;
 }
 
 export type ManifestContent = ImageManifest | ImageIndex;
@@ -41,12 +47,15 @@ const genericTypes: ReadonlySet<string> = new Set([
 /** What `Accept` asks for; schema 1 too, so that such an image is recognised and answered clearly. */
 export const acceptedTypes = [...manifestTypes, ...indexTypes, ...schema1Types].join(', ');
 
-export function isIndexType(mediaType: string): boolean {
-  return indexTypes.has(mediaType);
+/** What a media type announces; undefined for those that are neither. */
+export function kindOfType(mediaType: string): 'manifest' | 'index' | undefined {
+  if (indexTypes.has(mediaType)) return 'index';
+  return manifestTypes.has(mediaType) || schema1Types.has(mediaType) ? 'manifest' : undefined;
 }
 
 /**
- * Reads a manifest or an index. The type in the content and that of the response must agree.
+ * Reads a manifest or an index. The type in the content and that of the response must agree in which of the two it is;
+ * between the names of Docker and OCI the content decides, for that is what the digest covers.
  *
  * @param name what the content is, for messages
  * @param contentType the header of the response, if there was one
@@ -64,7 +73,7 @@ export function parseManifest(
   if (envelope.schemaVersion === 1 || schema1Types.has(sentType)) throw schema1(name);
   if (envelope.schemaVersion !== 2) throw invalid(name, `its schemaVersion is ${envelope.schemaVersion}`);
   const mediaType = agreedType(envelope.mediaType, sentType, value, name);
-  if (indexTypes.has(mediaType)) return { kind: 'index', mediaType, entries: readEntries(value, name) };
+  if (indexTypes.has(mediaType)) return readIndex(value, mediaType, name);
   if (!manifestTypes.has(mediaType)) throw unsupported(name, `is of type ${oneLine(mediaType)}`);
   return readImage(value, mediaType, envelope.artifactType, name);
 }
@@ -90,8 +99,8 @@ function check<Schema extends v.GenericSchema>(
 
 function agreedType(declared: string | undefined, sent: string, value: unknown, name: string): string {
   if (declared === undefined) return genericTypes.has(sent) ? guessType(value) : sent;
-  const sentIsKnown = indexTypes.has(sent) || manifestTypes.has(sent);
-  if (!sentIsKnown || sent === declared) return declared;
+  const sentKind = kindOfType(sent);
+  if (sentKind === undefined || sentKind === kindOfType(declared)) return declared;
   throw invalid(name, `it calls itself ${oneLine(declared)} but was sent as ${oneLine(sent)}`);
 }
 
@@ -100,13 +109,13 @@ function guessType(value: unknown): string {
   return Object.hasOwn(Object(value), 'manifests') ? mediaTypes.ociIndex : mediaTypes.ociManifest;
 }
 
-function readEntries(value: unknown, name: string): IndexEntry[] {
-  return check(indexSchema, value, name).manifests.map(({ mediaType, digest, size, platform }) => ({
-    mediaType,
-    digest,
-    size,
+function readIndex(value: unknown, mediaType: string, name: string): ImageIndex {
+  const { manifests } = check(indexSchema, value, name);
+  const entries = manifests.map(({ platform, ...listed }) => ({
+    ...plain(listed),
     ...(platform ? { platform: withoutNull(platform) } : {}),
   }));
+  return { kind: 'index', mediaType, entries, embedded: embeddedIn(manifests, name) };
 }
 
 function withoutNull({
@@ -128,15 +137,33 @@ function readImage(
   name: string,
 ): ImageManifest {
   const { config, layers } = check(manifestSchema, value, name);
-  if (!isImageConfig(config.mediaType, mediaType)) {
-    throw unsupported(name, `is an artifact of type ${oneLine(artifactType || config.mediaType)}`);
-  }
-  if (layers.length === 0) throw unsupported(name, 'lists no layers');
   if (layers.length > maxLayers) {
     throw invalid(name, `it lists ${layers.length} layers, and at most ${maxLayers} are taken`);
   }
   checkSizes([config, ...layers], name);
-  return { kind: 'image', mediaType, config, layers };
+  const parts = {
+    mediaType,
+    config: plain(config),
+    layers: layers.map(plain),
+    embedded: embeddedIn([config, ...layers], name),
+  };
+  if (isImageConfig(config.mediaType, mediaType)) return { kind: 'image', ...parts };
+  return { kind: 'artifact', ...parts, artifactType: oneLine(artifactType || config.mediaType) };
+}
+
+function plain({ mediaType, digest, size }: ListedDescriptor): Descriptor {
+  return { mediaType, digest, size };
+}
+
+function embeddedIn(listed: readonly ListedDescriptor[], name: string): Embedded {
+  return readEmbedded(listed, (problem) => invalid(name, problem));
+}
+
+/** @throws LayerpullError `unsupported_manifest` for an artifact, `invalid_manifest` for an index */
+export function expectImage(content: ManifestContent, name: string): ImageManifest {
+  if (content.kind === 'index') throw invalid(name, 'it is an index');
+  if (content.kind === 'artifact') throw unsupported(name, `is an artifact of type ${content.artifactType}`);
+  return content;
 }
 
 function isImageConfig(configType: string, manifestType: string): boolean {

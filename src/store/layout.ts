@@ -21,7 +21,7 @@ const emptyIndex = JSON.stringify({ schemaVersion: 2, manifests: [] });
 const identitySchema = v.object({ format: v.number(), storeId: v.pipe(v.string(), v.minLength(1)) });
 const format = 1;
 
-export function blobPath({ root }: Layout, digest: Digest): string {
+export function blobPath({ root }: Pick<Layout, 'root'>, digest: Digest): string {
   return path.join(root, 'blobs', digestAlgorithm(digest), digestHex(digest));
 }
 

@@ -1,5 +1,5 @@
 import { shortDigest } from '../core/digest.ts';
-import type { LayerResult, LayerSource, OutcomeKind, PullResult } from '../orchestrator/events.ts';
+import type { LayerSource, OutcomeKind, PullResult } from '../orchestrator/events.ts';
 import { createPalette, type Paint } from './color.ts';
 import { type LayerState, type ProgressState, rateOf } from './progress-state.ts';
 import { formatBytes, formatBytesOf, formatDuration, oneLine, plural, truncate } from './text.ts';
@@ -33,7 +33,7 @@ export function renderSummary(result: PullResult): string {
     const count = result.layers.filter((layer) => layer.outcome === outcome).length;
     return count > 0 ? [`${count} ${outcome}${transferred(outcome, result)}`] : [];
   });
-  const what = `${plural(countLayers(result.layers), 'layer')} and the config`;
+  const what = contentsOf(result);
   return `${oneLine(result.reference)}: ${what}: ${counts.join(', ')}; ${formatDuration(result.durationMs)}`;
 }
 
@@ -73,9 +73,10 @@ function transferred(outcome: OutcomeKind, result: PullResult): string {
   return outcome === 'copied' ? ` (${formatBytes(result.bytesFromPeers)} from peers)` : '';
 }
 
-/** The config, the first of the list, is not a layer to people. */
-function countLayers(layers: readonly LayerResult[]): number {
-  return Math.max(0, layers.length - 1);
+/** The config, the first of the list, is not a layer to people. Several platforms have several. */
+function contentsOf({ layers, platforms }: PullResult): string {
+  if (platforms.length > 1) return `${plural(layers.length, 'blob')} of ${platforms.length} platforms`;
+  return `${plural(Math.max(0, layers.length - 1), 'layer')} and the config`;
 }
 
 function renderHeader(state: ProgressState, layers: readonly LayerState[]): string {

@@ -62,7 +62,8 @@ export function rateOf(layer: LayerState, nowMs: number): number | undefined {
 
 function applyResolved(state: ProgressState, event: PullEvent & { kind: 'resolved' }): void {
   state.reference = event.reference;
-  state.platform = formatPlatform(event.platform);
+  const { platforms, platform } = event;
+  state.platform = platforms.length > 1 ? `${platforms.length} platforms` : formatPlatform(platform);
   for (const { digest, size } of event.layers) {
     state.layers.set(digest, { digest, size, status: 'pending', offset: 0, samples: [] });
   }

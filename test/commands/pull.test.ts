@@ -79,6 +79,7 @@ describe('layerpull pull', () => {
         node: 'n1',
         platform: { os: 'linux', architecture: 'arm64' },
         concurrency: 2,
+        plan: { allPlatforms: false, dryRun: false },
         registry: expect.objectContaining({ plainHttp: true }),
         onLockFailure: 'fail',
         bounds: expect.objectContaining({ firstContactMs: 1_000, minRateBytesPerSecond: 0 }),

@@ -16,6 +16,7 @@ describe('the configuration of a pull', () => {
       node: 'host-1',
       platform: { os: 'linux', architecture: 'amd64' },
       concurrency: 6,
+      plan: { allPlatforms: false, dryRun: false },
       registry: expect.objectContaining({ version: '1.2.3', plainHttp: false }),
       onLockFailure: 'fallback',
       bounds: {

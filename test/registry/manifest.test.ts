@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mediaTypes } from '../../src/core/descriptor.ts';
 import { isLayerpullError } from '../../src/core/errors.ts';
-import { parseManifest } from '../../src/registry/manifest.ts';
+import { expectImage, parseManifest } from '../../src/registry/manifest.ts';
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 const config = { mediaType: mediaTypes.ociConfig, digest: digest('c'), size: 10 };
@@ -17,7 +17,7 @@ function parse(value: unknown, contentType?: string) {
 
 function failure(value: unknown, contentType?: string) {
   try {
-    parse(value, contentType);
+    expectImage(parse(value, contentType), 'x/y:z');
   } catch (error) {
     if (isLayerpullError(error)) return error;
     throw error;
@@ -36,6 +36,7 @@ describe('a manifest', () => {
       mediaType: mediaTypes.ociManifest,
       config,
       layers: [layer, layer],
+      embedded: new Map(),
     });
   });
 
@@ -132,7 +133,6 @@ describe('a manifest', () => {
       undefined,
       'artifact of type application/vnd.cncf.helm.config.v1+json',
     ],
-    ['no layers', { ...manifest, layers: [] }, undefined, 'lists no layers'],
     ['another type', { ...manifest, mediaType: 'application/x' }, undefined, 'is of type application/x'],
   ])('that is %s is not supported, and says so', (_, value, contentType, problem) => {
     const error = failure(value, contentType);
@@ -164,6 +164,7 @@ describe('an index', () => {
       kind: 'index',
       mediaType: mediaTypes.ociIndex,
       entries: [{ ...entry, platform: { os: 'linux', architecture: 'arm64', variant: 'v8' } }, entry],
+      embedded: new Map(),
     });
   });
 });

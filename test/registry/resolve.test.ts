@@ -237,7 +237,9 @@ describe('a registry that refuses or fails', () => {
     const made = fake.addImage();
     fake.fault('latest', { kind: 'silent' });
     const abort = new AbortController();
-    const failing = errorOf(client.resolve(parseReference(made.reference), amd64, abort.signal));
+    const failing = errorOf(
+      client.resolve(parseReference(made.reference), { platform: amd64 }, abort.signal),
+    );
     await fake.arrived('latest');
     const reason = new Error('interrupted');
     abort.abort(reason);

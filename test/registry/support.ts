@@ -47,7 +47,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
   });
   cleanups.push(() => client.close());
   const resolve = (reference: string, platform = amd64) =>
-    client.resolve(parseReference(reference), platform, new AbortController().signal);
+    client.resolve(parseReference(reference), { platform }, new AbortController().signal);
   const blobs = () => client.blobs(parseReference(`${fake.host}/library/app`));
   return {
     fake,

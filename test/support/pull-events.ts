@@ -16,6 +16,7 @@ export const pullResult: PullResult = {
   digest: digestOfDigit('a'),
   manifestDigest: digestOfDigit('b'),
   platform: 'linux/amd64',
+  platforms: [{ platform: 'linux/amd64', manifestDigest: digestOfDigit('b') }],
   node: toNodeId('node-a'),
   store: '/var/lib/layerpull/store',
   layers: [
@@ -44,6 +45,7 @@ export const pullEvents: { readonly [Kind in PullEvent['kind']]: EventOf<Kind> }
     digest: pullResult.digest,
     manifestDigest: pullResult.manifestDigest,
     platform: { os: 'linux', architecture: 'amd64' },
+    platforms: pullResult.platforms,
     layers: pullResult.layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
   },
   waiting: { kind: 'waiting', digest: secondLayer, holder: toNodeId('node-b'), position: 2 },
