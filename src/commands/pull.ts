@@ -1,12 +1,15 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand, type CommandContext } from '../command.ts';
+import { previewImage } from '../compose/preview.ts';
 import { composePull, type PullResult } from '../compose/pull.ts';
 import { lockFailureModes, type PullConfig, readPullConfig } from '../config/pull.ts';
 import { progressModes } from '../config.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
+import { planFlags } from '../flags/plan.ts';
 import { registryFlags } from '../flags/registry.ts';
 import { createProgress } from '../ui/create-progress.ts';
+import { renderPreview } from '../ui/preview.ts';
 
 export default class Pull extends BaseCommand {
   static override summary = 'Pull an image into the store, each layer once for all nodes that share it.';
@@ -18,6 +21,7 @@ export default class Pull extends BaseCommand {
     '<%= config.bin %> pull busybox',
     '<%= config.bin %> pull registry.example:5000/team/app:1.2 --server lock.example:8080 --node node-a',
     '<%= config.bin %> pull alpine@sha256:… --platform linux/arm64 --json',
+    '<%= config.bin %> pull alpine --all-platforms --dry-run',
   ];
 
   static override args = {
@@ -31,6 +35,7 @@ export default class Pull extends BaseCommand {
   static override flags = {
     ...coordinationFlags,
     ...registryFlags,
+    ...planFlags,
     node: Flags.string({ description: 'Name of this node. Default: the host name.', helpValue: 'ID' }),
     platform: Flags.string({
       description: 'Platform to pull. Default: linux on the architecture of this machine.',
@@ -72,10 +77,17 @@ export default class Pull extends BaseCommand {
     const stopping = 'stopping: releasing locks (press Ctrl-C again to exit at once)';
     await this.work(flags, { stopping }, async (context) => {
       const config = readPullConfig(flags, context.machine);
+      if (config.plan.dryRun) return await this.preview(args.image, config, context);
       const result = await pull(args.image, config, context);
       if (context.output.json) this.printJson(result);
       else this.print(nameOf(result));
     });
+  }
+
+  private async preview(image: string, config: PullConfig, context: CommandContext): Promise<void> {
+    const preview = await previewImage(image, config, context);
+    if (context.output.json) this.printJson(preview);
+    else this.print(await renderPreview(preview));
   }
 }
 

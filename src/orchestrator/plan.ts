@@ -1,6 +1,7 @@
-import type { Descriptor } from '../core/descriptor.ts';
+import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
 import { LayerpullError } from '../core/errors.ts';
 import type { ResolvedImage } from '../registry/image-registry.ts';
+import type { PlatformResult } from './events.ts';
 
 /** What a pull has to bring into the store: of each manifest the config first, then the layers, each digest once. */
 export interface PullPlan {
@@ -24,6 +25,14 @@ export function planPull({ manifests }: Planned): PullPlan {
   }
   const blobs = [...byDigest.values()];
   return { blobs, totalBytes: blobs.reduce((sum, blob) => sum + blob.size, 0) };
+}
+
+/** The platforms of an image, as results name them. */
+export function platformsOf({ platforms }: ResolvedImage): PlatformResult[] {
+  return platforms.map(({ platform, manifest }) => ({
+    platform: formatPlatform(platform),
+    manifestDigest: manifest.descriptor.digest,
+  }));
 }
 
 function twoSizes(blob: Descriptor, known: Descriptor): LayerpullError {

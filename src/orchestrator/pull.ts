@@ -8,10 +8,10 @@ import type { ImageRegistry, ResolvedImage } from '../registry/image-registry.ts
 import type { TransferBounds } from '../source/transfer.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import type { LayerResult, PlatformResult, PullEvent, PullResult } from './events.ts';
+import type { LayerResult, PullEvent, PullResult } from './events.ts';
 import { explainingForeign } from './foreign.ts';
 import { pullLayer } from './layer.ts';
-import { type PullPlan, planPull } from './plan.ts';
+import { type PullPlan, planPull, platformsOf } from './plan.ts';
 import { createSlots } from './pool.ts';
 
 /** The store as a pull uses it. */
@@ -88,13 +88,6 @@ function warnOfLeftOut({ name }: PullRequest, { leftOut }: ResolvedImage, { onEv
     message: `the index of ${name} lists ${first.digest} of type ${first.mediaType}${more}: not pulled`,
     hint: 'take what is no image with a tool like oras',
   });
-}
-
-function platformsOf({ platforms }: ResolvedImage): PlatformResult[] {
-  return platforms.map(({ platform, manifest }) => ({
-    platform: formatPlatform(platform),
-    manifestDigest: manifest.descriptor.digest,
-  }));
 }
 
 /** What stands in the manifest needs no request: it is there before its turn comes. */
