@@ -7,7 +7,7 @@ import type { SessionLocks } from '../lock/locks.ts';
 import type { ImageRegistry, ResolvedImage } from '../registry/image-registry.ts';
 import type { TransferBounds } from '../source/transfer.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import type { ImageStore } from '../store/image-store.ts';
+import type { ImageRecord, ImageStore } from '../store/image-store.ts';
 import type { LayerResult, PullEvent, PullResult } from './events.ts';
 import { explainingForeign } from './foreign.ts';
 import { pullLayer } from './layer.ts';
@@ -136,9 +136,22 @@ function tellFailure({ digest }: Descriptor, cause: unknown, onEvent: PullParts[
 async function recordImage({ name }: PullRequest, image: ResolvedImage, store: PullStore): Promise<void> {
   for (const { descriptor, bytes } of image.documents) await store.putDocument(descriptor, bytes);
   const index = image.index ? { index: image.index.descriptor } : {};
-  for (const { platform, manifest } of image.platforms.toReversed()) {
-    await store.images.record({ name, platform, manifest: manifest.descriptor, ...index });
-  }
+  const [main, ...others] = image.platforms.map(({ platform, manifest }) => ({
+    ...{ name, platform, manifest: manifest.descriptor },
+    ...index,
+  }));
+  const known = others.length > 0 ? await store.images.list() : [];
+  for (const one of others) if (!known.some((other) => isSame(one, other))) await store.images.record(one);
+  if (main) await store.images.record(main);
+}
+
+function isSame(one: ImageRecord, other: ImageRecord): boolean {
+  return (
+    one.name === other.name &&
+    formatPlatform(one.platform) === formatPlatform(other.platform) &&
+    one.manifest.digest === other.manifest.digest &&
+    one.index?.digest === other.index?.digest
+  );
 }
 
 function summarise(

@@ -40,16 +40,20 @@ export function createImages({ layout, clock, log }: ImagesOptions): ImageStore 
   return {
     record: (image) =>
       storing(`record the image ${image.name}`, async () => {
-        if (!isRecorded(image, await readAll())) await writeImage(layout, image, clock);
+        const sameName = (await readAll()).filter(({ name }) => name === image.name);
+        const latestMs = Math.max(0, ...sameName.map(({ recordedAtMs }) => recordedAtMs));
+        // The last one has the name, so no two may have been recorded in the same millisecond.
+        const nowMs = Math.max(clock.wallNow(), latestMs + 1);
+        if (!isRecorded(image, sameName, latestMs)) await writeImage(layout, image, nowMs);
         await rewriteIndex(layout, readAll);
       }),
     list: () => storing('read the images', readAll),
   };
 }
 
-async function writeImage(layout: Layout, image: ImageRecord, clock: Clock): Promise<void> {
+async function writeImage(layout: Layout, image: ImageRecord, recordedAtMs: number): Promise<void> {
   const ociForm = needsOciForm(image.manifest) ? await keepOciForm(layout, image) : undefined;
-  const stored: StoredImage = { ...image, ...(ociForm ? { ociForm } : {}), recordedAtMs: clock.wallNow() };
+  const stored: StoredImage = { ...image, ...(ociForm ? { ociForm } : {}), recordedAtMs };
   await replaceFile(imageFile(layout, image), JSON.stringify(stored, null, 2), ingestPath(layout));
 }
 
@@ -59,15 +63,14 @@ async function keepOciForm(layout: Layout, { manifest }: ImageRecord): Promise<D
   return descriptor;
 }
 
-/** Pulling what is there again writes nothing. Other platforms of the name would change their order. */
-function isRecorded(image: ImageRecord, images: readonly StoredImage[]): boolean {
-  const [known, ...others] = images.filter(({ name }) => name === image.name);
-  return (
-    known !== undefined &&
-    others.length === 0 &&
-    formatPlatform(known.platform) === formatPlatform(image.platform) &&
-    known.manifest.digest === image.manifest.digest &&
-    known.index?.digest === image.index?.digest
+/** Pulling again what has the name already writes nothing. */
+function isRecorded(image: ImageRecord, sameName: readonly StoredImage[], latestMs: number): boolean {
+  return sameName.some(
+    (known) =>
+      known.recordedAtMs === latestMs &&
+      formatPlatform(known.platform) === formatPlatform(image.platform) &&
+      known.manifest.digest === image.manifest.digest &&
+      known.index?.digest === image.index?.digest,
   );
 }
 

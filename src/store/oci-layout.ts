@@ -10,6 +10,7 @@ import type { ImageStore } from './image-store.ts';
 import { createImages } from './images.ts';
 import { blobPath, ingestPath, openLayout } from './layout.ts';
 import { collectAbandoned } from './partials.ts';
+import { readDocument } from './peek.ts';
 
 export interface OpenStoreOptions {
   /** Folder of the store; made where it does not exist. */
@@ -43,7 +44,8 @@ export async function openStore({ path: folder, clock, log = silentLog }: OpenSt
     images: createImages({ layout, clock, log }),
     putDocument: async (descriptor, bytes) => {
       refuseWrongBytes(descriptor, bytes);
-      if (await blobs.has(descriptor)) return;
+      // What is there is looked at: a damaged document would be read from the registry again for ever.
+      if (await readDocument(layout, descriptor.digest)) return;
       await storing(`store ${descriptor.digest}`, () =>
         replaceFile(blobPath(layout, descriptor.digest), bytes, ingestPath(layout)),
       );

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Descriptor } from '../core/descriptor.ts';
 import { type Digest, digestAlgorithm, digestOf } from '../core/digest.ts';
 import { withFile } from './files.ts';
-import { blobPath } from './layout.ts';
+import { blobPath, type Layout } from './layout.ts';
 
 /** A store as it is: looking changes nothing in it. */
 export interface StorePeek {
@@ -19,22 +19,30 @@ const maxDocumentBytes = 4 * 1_048_576;
 export async function peekStore(folder: string): Promise<StorePeek | undefined> {
   const marker = await stat(path.join(folder, 'oci-layout')).catch(() => undefined);
   if (!marker?.isFile()) return undefined;
-  const fileOf = (digest: Digest) => blobPath({ root: folder }, digest);
+  const layout = { root: folder };
   return {
     async has({ digest, size }) {
-      const stats = await stat(fileOf(digest)).catch(() => undefined);
+      const stats = await stat(blobPath(layout, digest)).catch(() => undefined);
       return stats?.isFile() === true && stats.size === size;
     },
-    read: (digest) => readVerified(fileOf(digest), digest).catch(() => undefined),
+    read: (digest) => readDocument(layout, digest),
   };
 }
 
-async function readVerified(file: string, digest: Digest): Promise<Uint8Array | undefined> {
-  return await withFile(await open(file, 'r'), async (handle) => {
-    if (!(await isSmallFile(handle))) return undefined;
-    const bytes = await handle.readFile();
-    return digestOf(bytes, digestAlgorithm(digest)) === digest ? bytes : undefined;
-  });
+/** The bytes of a manifest or an index, as `StorePeek.read` gives them. */
+export async function readDocument(
+  layout: Pick<Layout, 'root'>,
+  digest: Digest,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await withFile(await open(blobPath(layout, digest), 'r'), async (handle) => {
+      if (!(await isSmallFile(handle))) return undefined;
+      const bytes = await handle.readFile();
+      return digestOf(bytes, digestAlgorithm(digest)) === digest ? bytes : undefined;
+    });
+  } catch {
+    return undefined;
+  }
 }
 
 async function isSmallFile(handle: FileHandle): Promise<boolean> {
