@@ -24,10 +24,25 @@ export { acquireByPolling } from './lock/poll-status.ts';
 export type { LockSession, LockSessionOptions } from './lock/session.ts';
 export { openLockSession } from './lock/session.ts';
 export type { SessionBounds } from './lock/session-bounds.ts';
-export type { LayerResult, LayerSource, OutcomeKind, PullEvent, PullResult } from './orchestrator/events.ts';
+export type {
+  LayerResult,
+  LayerSource,
+  OutcomeKind,
+  PlatformResult,
+  PullEvent,
+  PullResult,
+} from './orchestrator/events.ts';
 export { createSlots } from './orchestrator/pool.ts';
 export { createRegistry } from './registry/client.ts';
-export type { ImageRegistry, ResolvedImage } from './registry/image-registry.ts';
+export type {
+  Document,
+  ImageRegistry,
+  ManifestParts,
+  PlatformImage,
+  ResolvedImage,
+  ResolveOptions,
+  StoredDocuments,
+} from './registry/image-registry.ts';
 export type { ImageReference } from './registry/reference.ts';
 export { formatReference, parseReference } from './registry/reference.ts';
 export type { BlobSource, OpenBlob } from './source/blob-source.ts';
