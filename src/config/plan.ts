@@ -10,11 +10,17 @@ export interface PlanConfig {
 
 /** @throws LayerpullError `usage` */
 export function readPlanConfig(flags: GivenFlags, machine: Machine): PlanConfig {
-  const allPlatforms = readSwitch('all-platforms', flags, machine);
-  // A platform from the environment is only what a machine usually wants.
-  if (flags['all-platforms'] === true && flags['platform'] !== undefined) {
-    const given = { text: String(flags['platform']), from: '--platform' };
-    throw usage(given, 'is one platform, and --all-platforms takes all', 'leave out one of the two');
-  }
-  return { allPlatforms, dryRun: readSwitch('dry-run', flags, machine) };
+  return {
+    allPlatforms: readAllPlatforms(flags, machine),
+    dryRun: readSwitch('dry-run', flags, machine),
+  };
+}
+
+/** What the environment says is only what a machine usually wants: a flag for one platform overrules it. */
+function readAllPlatforms(flags: GivenFlags, machine: Machine): boolean {
+  const { platform, 'all-platforms': all } = flags;
+  if (platform === undefined) return readSwitch('all-platforms', flags, machine);
+  if (all !== true) return false;
+  const given = { text: String(platform), from: '--platform' };
+  throw usage(given, 'is one platform, and --all-platforms takes all', 'leave out one of the two');
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mediaTypes, type Platform } from '../../src/core/descriptor.ts';
+import { parseReference } from '../../src/registry/reference.ts';
+import { createFakeClock } from '../support/fake-clock.ts';
 import { jsonBlob } from '../support/fake-registry.ts';
 import { createAtHand, manifestRequests, resolveWith } from './documents-at-hand.ts';
 import { amd64, createRig, errorOf } from './support.ts';
@@ -107,6 +109,34 @@ describe('resolving with documents at hand', () => {
     rig.fake.fault('latest', fault, fault.kind === 'redirectsTo' ? 6 : 1);
     expect((await resolveWith(rig, made.reference, { stored })).manifest.descriptor.digest).toBe(made.digest);
     expect(manifestRequests(rig.fake).at(-1)).toBe('GET latest');
+  });
+
+  it('asks by GET when no HEAD is answered within ten seconds', async () => {
+    const clock = createFakeClock();
+    const rig = await createRig({ clock });
+    const made = rig.fake.addImage();
+    const stored = createAtHand();
+    stored.keep(made.manifest);
+    rig.fake.fault('latest', { kind: 'silent' });
+    const resolving = resolveWith(rig, made.reference, { stored });
+    await rig.fake.arrived('latest');
+    await clock.advance(10_000);
+    expect((await resolving).manifest.descriptor.digest).toBe(made.digest);
+    expect(manifestRequests(rig.fake)).toEqual(['HEAD latest', 'GET latest']);
+  });
+
+  it('ends at once when it is aborted during the HEAD', async () => {
+    const { fake, client } = await createRig();
+    const made = fake.addImage();
+    fake.fault('latest', { kind: 'silent' });
+    const abort = new AbortController();
+    const options = { platform: amd64, stored: createAtHand() };
+    const failing = errorOf(client.resolve(parseReference(made.reference), options, abort.signal));
+    await fake.arrived('latest');
+    const reason = new Error('interrupted');
+    abort.abort(reason);
+    expect(await failing).toBe(reason);
+    expect(manifestRequests(fake)).toEqual(['HEAD latest']);
   });
 
   it('ends with the error of the GET when the registry denies a digest that is there', async () => {
