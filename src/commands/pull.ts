@@ -1,7 +1,6 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand, type CommandContext } from '../command.ts';
-import { previewImage } from '../compose/preview.ts';
 import { composePull, type PullResult } from '../compose/pull.ts';
 import { lockFailureModes, type PullConfig, readPullConfig } from '../config/pull.ts';
 import { progressModes } from '../config.ts';
@@ -9,7 +8,6 @@ import { coordinationFlags } from '../flags/coordination.ts';
 import { planFlags } from '../flags/plan.ts';
 import { registryFlags } from '../flags/registry.ts';
 import { createProgress } from '../ui/create-progress.ts';
-import { renderPreview } from '../ui/preview.ts';
 
 export default class Pull extends BaseCommand {
   static override summary = 'Pull an image into the store, each layer once for all nodes that share it.';
@@ -84,7 +82,10 @@ export default class Pull extends BaseCommand {
     });
   }
 
+  /** Loaded only by those who ask for it. */
   private async preview(image: string, config: PullConfig, context: CommandContext): Promise<void> {
+    const { previewImage } = await import('../compose/preview.ts');
+    const { renderPreview } = await import('../ui/preview.ts');
     const preview = await previewImage(image, config, context);
     if (context.output.json) this.printJson(preview);
     else this.print(await renderPreview(preview));
