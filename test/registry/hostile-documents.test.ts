@@ -26,7 +26,7 @@ async function resolveFrom(answer: (request: HttpRequest, place: number) => Scri
   const http = createScriptedHttp(answer);
   const registry = createRegistry({ userAgent: 'test', clock: systemClock, http, bounds: { delayMs: 0 } });
   try {
-    const image = await registry.resolve(reference, amd64, new AbortController().signal);
+    const image = await registry.resolve(reference, { platform: amd64 }, new AbortController().signal);
     return { image, requests: http.requests };
   } catch (error) {
     if (!isLayerpullError(error)) throw error;
