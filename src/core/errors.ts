@@ -35,6 +35,7 @@ export const errorTable = {
   resource_not_found: { exitCode: exitCodes.notFound, retryable: false },
 
   access_denied: { exitCode: exitCodes.accessDenied, retryable: false },
+  credentials_unusable: { exitCode: exitCodes.accessDenied, retryable: false },
 
   registry_unreachable: { exitCode: exitCodes.unavailable, retryable: true },
   registry_failed: { exitCode: exitCodes.unavailable, retryable: true },

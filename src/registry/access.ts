@@ -1,7 +1,9 @@
 import type { HttpRequest } from '../http/client.ts';
 import { type FollowedResponse, sendFollowing } from '../http/redirects.ts';
 import type { Scope, Tokens } from './auth.ts';
-import { findTokenService } from './challenge.ts';
+import type { Passwords } from './basic.ts';
+import { asksForPassword, findTokenService } from './challenge.ts';
+import type { Account } from './denied.ts';
 import type { Transport } from './transport.ts';
 
 export type ReadRequest = Omit<HttpRequest, 'method' | 'body' | 'signal'> & {
@@ -10,30 +12,66 @@ export type ReadRequest = Omit<HttpRequest, 'method' | 'body' | 'signal'> & {
   readonly signal: AbortSignal;
 };
 
-/** Reads from a repository as far as anonymous readers may: the caller never sees a token. */
-export interface Access {
-  /** Any status may come back, 401 where no token helps. */
-  get(scope: Scope, request: ReadRequest): Promise<FollowedResponse>;
+/** A response, with whom it was given to where that is of the registry itself. */
+export interface AccessResponse extends FollowedResponse {
+  readonly account?: Account;
 }
 
-export function createAccess(transport: Transport, tokens: Tokens): Access {
-  const send = (request: ReadRequest, token: string | undefined) =>
-    sendFollowing(transport, {
-      ...request,
-      method: request.method ?? 'GET',
-      headers: { ...request.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
-    });
+/** Reads from a repository as far as its reader may: the caller never sees a token or a password. */
+export interface Access {
+  /** Any status may come back, 401 where nothing helps. */
+  get(scope: Scope, request: ReadRequest): Promise<AccessResponse>;
+}
+
+/** What is shown to a registry. */
+interface Grant {
+  readonly header: string;
+  /** Where the credentials came from; undefined for an anonymous reader. */
+  readonly from: string | undefined;
+}
+
+export function createAccess(transport: Transport, tokens: Tokens, passwords: Passwords): Access {
+  const send = async (scope: Scope, request: ReadRequest, grant: Grant | undefined): Promise<AccessResponse> => {
+    const authorization = grant ? { authorization: grant.header } : {};
+    const headers = { ...request.headers, ...authorization };
+    const response = await sendFollowing(transport, { ...request, method: request.method ?? 'GET', headers });
+    if (response.url.origin !== scope.endpoint.base.origin) return response;
+    return { ...response, account: { registry: scope.endpoint.registry, from: grant?.from } };
+  };
+
+  const grantNow = async (scope: Scope, signal: AbortSignal): Promise<Grant | undefined> =>
+    asGrant(await tokens.current(scope, signal)) ?? passwords.current(scope);
+
+  /** Another grant than `used`; a token where the registry takes both. */
+  const grantFor = async (
+    scope: Scope,
+    challenges: string | undefined,
+    used: Grant | undefined,
+    signal: AbortSignal,
+  ): Promise<Grant | undefined> => {
+    const service = findTokenService(challenges);
+    if (service) {
+      const token = used?.header.replace(/^Bearer /, '');
+      return asGrant(await tokens.renew(scope, service, token, signal));
+    }
+    return asksForPassword(challenges) ? await passwords.renew(scope, used?.header, signal) : undefined;
+  };
+
   return {
     async get(scope, request) {
-      const token = await tokens.current(scope, request.signal);
-      const response = await send(request, token);
-      if (response.status !== 401) return response;
-      // A host that the registry redirected to may not send us to a token service.
-      if (response.url.origin !== scope.endpoint.base.origin) return response;
-      const service = findTokenService(response.headers['www-authenticate']);
-      if (!service) return response;
+      const { signal } = request;
+      const used = await grantNow(scope, signal);
+      const response = await send(scope, request, used);
+      // A host that the registry redirected to may neither send us to a token service nor ask for a password.
+      if (response.status !== 401 || !response.account) return response;
+      const grant = await grantFor(scope, response.headers['www-authenticate'], used, signal);
+      if (!grant) return response;
       await response.discard();
-      return await send(request, await tokens.renew(scope, service, token, request.signal));
+      return await send(scope, request, grant);
     },
   };
+}
+
+function asGrant(token: { readonly value: string; readonly from: string | undefined } | undefined) {
+  return token && { header: `Bearer ${token.value}`, from: token.from };
 }

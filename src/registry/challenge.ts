@@ -56,3 +56,8 @@ export function findTokenService(header: string | undefined): TokenService | und
   }
   return undefined;
 }
+
+/** Whether a registry takes a user name and a password directly (RFC 7617). */
+export function asksForPassword(header: string | undefined): boolean {
+  return parseChallenges(header ?? '').some(({ scheme }) => scheme === 'basic');
+}

@@ -3,7 +3,9 @@ import { type Log, silentLog } from '../core/log.ts';
 import { createHttpClient, type HttpClient } from '../http/client.ts';
 import { createAccess } from './access.ts';
 import { createTokens, type Scope } from './auth.ts';
+import { createPasswords } from './basic.ts';
 import { createBlobs } from './blobs.ts';
+import { type Credentials, noCredentials } from './credentials/credentials.ts';
 import type { Reader, RetryBounds } from './documents.ts';
 import { endpointOf } from './endpoint.ts';
 import type { ImageRegistry } from './image-registry.ts';
@@ -18,6 +20,8 @@ export interface RegistryOptions {
   readonly plainHttp?: boolean;
   readonly clock: Clock;
   readonly log?: Log;
+  /** Asked when a registry wants to know who reads. Default: none, an anonymous reader. */
+  readonly credentials?: Credentials;
   /** Another transport, which stays open when the registry closes. */
   readonly http?: HttpClient;
   /** For manifests and tokens; blobs are resumed by whoever reads them. */
@@ -28,13 +32,15 @@ export interface RegistryOptions {
   readonly requestsPerSecond?: number;
 }
 
-/** Reads images from any registry that speaks the OCI distribution API, as far as anonymous readers may. */
+/** Reads images from any registry that speaks the OCI distribution API. */
 export function createRegistry(options: RegistryOptions): ImageRegistry {
-  const { clock, plainHttp = false, log = silentLog, bounds = {} } = options;
+  const { clock, plainHttp = false, log = silentLog, bounds = {}, credentials = noCredentials } = options;
   const http = options.http ?? createHttpClient({ userAgent: options.userAgent, refuseLinkLocal: true });
   const closing = new AbortController();
   const transport = limitingRequests(namingHosts(http), clock, options.requestsPerSecond ?? 0);
-  const access = createAccess(transport, createTokens({ transport, clock, closed: closing.signal }));
+  const closed = closing.signal;
+  const tokens = createTokens({ transport, clock, credentials, closed });
+  const access = createAccess(transport, tokens, createPasswords(credentials, closed));
   const reader: Reader = { access, clock, bounds };
   const scopeOf = ({ registry, repository }: ImageReference): Scope => ({
     endpoint: endpointOf(registry, plainHttp),

@@ -4,6 +4,7 @@ import { isLoopback } from '../http/addresses.ts';
 import type { HttpResponse } from '../http/client.ts';
 import { readBeginning } from '../http/limits.ts';
 import { transportProblem } from '../http/transport.ts';
+import { type Account, deniedHint } from './denied.ts';
 import { readRetryAfter } from './retry-after.ts';
 
 /** What was asked for, in the words of its error messages. */
@@ -93,14 +94,14 @@ function ownCodeOf(value: unknown): string | undefined {
 export async function statusError(
   subject: Subject,
   url: URL,
-  response: Pick<HttpResponse, 'status' | 'headers' | 'body'>,
+  response: Pick<HttpResponse, 'status' | 'headers' | 'body'> & { readonly account?: Account },
 ): Promise<LayerpullError> {
   const body = await readBeginning(response.body, maxErrorBytes);
   const said = whatItSays(body, response.headers['content-type'] ?? '');
   const { status } = response;
   const retryAfterMs = readRetryAfter(response.headers);
   if (status === 404) return notFound(subject, url, said);
-  if (status === 401 || status === 403) return denied(subject, url, said);
+  if (status === 401 || status === 403) return denied(subject, url, said, response.account);
   if (status === 429) {
     const hint = 'wait a while; registries allow fewer pulls to those who are not signed in';
     return new LayerpullError('rate_limited', `${url.host} limits the rate of requests${colon(said)}`, {
@@ -124,12 +125,9 @@ function notFound(subject: Subject, url: URL, said: string): LayerpullError {
   });
 }
 
-function denied(subject: Subject, url: URL, said: string): LayerpullError {
-  const hub = /(^|\.)docker\.io$/.test(url.hostname);
+function denied(subject: Subject, url: URL, said: string, account: Account | undefined): LayerpullError {
   return new LayerpullError('access_denied', `${url.host} denies access to ${subject.name}${colon(said)}`, {
-    hint: hub
-      ? 'Docker Hub answers so for a repository that does not exist, too: look at the name'
-      : 'look at the name; some registries answer so for a repository that does not exist, too',
+    hint: deniedHint(url, account),
   });
 }
 
