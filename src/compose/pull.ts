@@ -38,7 +38,7 @@ export async function composePull(config: PullConfig, { log, onEvent }: PullDeps
     const reference = parseReference(text);
     const name = formatReference(reference);
     const startedMs = clock.now();
-    const registry = closers.add(composeRegistry(config.registry, log));
+    const registry = closers.add(composeRegistry(config.registry, log, reference.registry));
     // First of all: what cannot be pulled leaves no empty store behind.
     const image = await registry.resolve(reference, await resolveOptions(config), signal);
     const store = await openStore({ path: config.store, clock, log });

@@ -3,15 +3,17 @@ import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createRegistry } from '../registry/client.ts';
 import type { ImageRegistry } from '../registry/image-registry.ts';
+import { composeCredentials } from './credentials.ts';
 
-/** Wires the way to the registries. */
-export function composeRegistry(config: RegistryConfig, log: Log): ImageRegistry {
-  const { version, plainHttp, transfer } = config;
+/** Wires the way to the registries. `registry`: that of the image, for which credentials may be given. */
+export function composeRegistry(config: RegistryConfig, log: Log, registry: string): ImageRegistry {
+  const { version, plainHttp, transfer, access } = config;
   return createRegistry({
     userAgent: `layerpull/${version}`,
     plainHttp,
     clock: systemClock,
     log,
+    credentials: composeCredentials(access, log, registry),
     stallMs: transfer.stallTimeoutMs,
     requestsPerSecond: transfer.requestsPerSecond,
   });

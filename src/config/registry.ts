@@ -1,3 +1,4 @@
+import { type AccessConfig, readAccess } from './access.ts';
 import { readTransfer, type TransferConfig } from './transfer.ts';
 import { type GivenFlags, type Machine, readSwitch } from './values.ts';
 
@@ -7,6 +8,7 @@ export interface RegistryConfig {
   readonly version: string;
   /** Speak http to the registry. Loopback registries get http without it. */
   readonly plainHttp: boolean;
+  readonly access: AccessConfig;
   readonly transfer: TransferConfig;
 }
 
@@ -15,6 +17,7 @@ export function readRegistryConfig(flags: GivenFlags, machine: Machine): Registr
   return {
     version: machine.version,
     plainHttp: readSwitch('plain-http', flags, machine),
+    access: readAccess(flags, machine),
     transfer: readTransfer(flags, machine),
   };
 }

@@ -17,8 +17,12 @@ export interface Machine {
   readonly stderrIsTerminal: boolean;
 }
 
-/** Older environment names that still count, after the `LAYERPULL_` ones. */
-const olderNames: Readonly<Record<string, string>> = { server: 'LOCK_SERVER_URL', node: 'NODE_ID' };
+/** Names of older clients and of other tools that count too, after the `LAYERPULL_` ones. */
+const olderNames: Readonly<Record<string, string>> = {
+  server: 'LOCK_SERVER_URL',
+  node: 'NODE_ID',
+  authfile: 'REGISTRY_AUTH_FILE',
+};
 
 export interface Setting {
   readonly text: string;

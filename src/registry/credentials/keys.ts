@@ -1,3 +1,5 @@
+import { LayerpullError } from '../../core/errors.ts';
+
 /** Under this name docker keeps the credentials of Docker Hub, in its file and in helpers. */
 export const hubKey = 'https://index.docker.io/v1/';
 
@@ -42,4 +44,23 @@ export function registryOfKey(key: string): string | undefined {
 export function registryNamed(host: string): string {
   const name = host.toLowerCase();
   return hubNames.has(name) ? hub : name;
+}
+
+/**
+ * Reads `REGISTRY[/NAMESPACE]` as docker and podman take it: with a scheme, too, and docker.io without anything.
+ *
+ * @throws LayerpullError `usage`
+ */
+export function parseLoginTarget(text = hub): LoginTarget {
+  const given = text.replace(/^https?:\/\//i, '').replace(/\/+$/, '');
+  const [host = '', ...path] = given.split('/');
+  // What old versions of docker had at the end says nothing.
+  const namespace = /^v[12]$/.test(path.join('/')) ? '' : path.join('/');
+  const isHost = /^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/.test(host) && URL.canParse(`https://${host}/`);
+  const isPath = namespace === '' || /^[a-z0-9]+([._/-]+[a-z0-9]+)*$/.test(namespace);
+  if (isHost && isPath) return { registry: registryNamed(host), namespace };
+  // Nothing of it is repeated: it may be USER:PASSWORD@HOST.
+  throw new LayerpullError('usage', 'the argument is not the name of a registry', {
+    hint: 'give HOST[:PORT], as in registry.example:5000; without one docker.io is meant',
+  });
 }

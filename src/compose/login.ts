@@ -1,0 +1,88 @@
+import type { LoginConfig } from '../config/login.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { createHttpClient } from '../http/client.ts';
+import { parseLoginTarget } from '../registry/credentials/keys.ts';
+import { createFileCredentials } from '../registry/credentials/files.ts';
+import { createKeeper } from '../registry/credentials/keeper.ts';
+import { endpointOf } from '../registry/endpoint.ts';
+import { checkLogin } from '../registry/login.ts';
+import { namingHosts } from '../registry/transport.ts';
+
+/** What `login --json` shows. */
+export interface LoginResult {
+  /** With its namespace, if one was given. */
+  readonly registry: string;
+  readonly username: string;
+  /** The file that was written. */
+  readonly file: string;
+  /** Name of the helper that keeps the secret; null: it stands in the file. */
+  readonly helper: string | null;
+  /** Whether an identity token is kept in place of the password. */
+  readonly identityToken: boolean;
+}
+
+/** What `logout --json` shows. */
+export interface LogoutResult {
+  readonly registry: string;
+  readonly file: string;
+  /** False: nobody was signed in there. */
+  readonly removed: boolean;
+}
+
+/** The name of what `text` stands for. @throws LayerpullError `usage` */
+export function loginName(text: string | undefined): string {
+  const { registry, namespace } = parseLoginTarget(text);
+  return namespace === '' ? registry : `${registry}/${namespace}`;
+}
+
+export interface Account {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Shows the password to the registry, and keeps it where the registry took it. @throws LayerpullError */
+export async function login(
+  config: LoginConfig,
+  text: string | undefined,
+  account: Account,
+  log: Log,
+  signal: AbortSignal,
+): Promise<LoginResult> {
+  const target = parseLoginTarget(text);
+  const { version, plainHttp } = config.registry;
+  const http = createHttpClient({ userAgent: `layerpull/${version}`, refuseLinkLocal: true });
+  try {
+    const endpoint = endpointOf(target.registry, plainHttp);
+    const parts = { transport: namingHosts(http), clock: systemClock };
+    const credential = { kind: 'password', ...account, from: 'the command line' } as const;
+    const proven = await checkLogin(parts, endpoint, credential, signal);
+    const { file, helper } = await keeperOf(config).keep(target, proven, signal);
+    if (helper === undefined) log.warn({}, `${file} keeps the secret unencrypted; a credential helper would not`);
+    const identityToken = proven.kind === 'identity';
+    return { registry: loginName(text), username: account.username, file, helper: helper ?? null, identityToken };
+  } finally {
+    await http.close();
+  }
+}
+
+/** Forgets what `login` kept, and says where else credentials are left. @throws LayerpullError */
+export async function logout(
+  config: LoginConfig,
+  text: string | undefined,
+  log: Log,
+  signal: AbortSignal,
+): Promise<LogoutResult> {
+  const target = parseLoginTarget(text);
+  const { file, removed } = await keeperOf(config).forget(target, signal);
+  const { files, env } = config.registry.access;
+  const others = files.filter(({ path }) => path !== file);
+  const rest = createFileCredentials({ files: others, env, clock: systemClock, log });
+  const left = await rest.find(target.registry, target.namespace, signal);
+  if (left) log.warn({}, `${left.from} still has credentials for ${loginName(text)}`);
+  return { registry: loginName(text), file, removed };
+}
+
+function keeperOf({ authFile, registry }: LoginConfig) {
+  return createKeeper(authFile, { env: registry.access.env, clock: systemClock });
+}
