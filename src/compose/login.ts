@@ -2,9 +2,10 @@ import type { LoginConfig } from '../config/login.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createHttpClient } from '../http/client.ts';
-import { parseLoginTarget } from '../registry/credentials/keys.ts';
+import type { Credential } from '../registry/credentials/credentials.ts';
 import { createFileCredentials } from '../registry/credentials/files.ts';
 import { createKeeper } from '../registry/credentials/keeper.ts';
+import { type LoginTarget, parseLoginTarget } from '../registry/credentials/keys.ts';
 import { endpointOf } from '../registry/endpoint.ts';
 import { checkLogin } from '../registry/login.ts';
 import { namingHosts } from '../registry/transport.ts';
@@ -58,9 +59,17 @@ export async function login(
     const credential = { kind: 'password', ...account, from: 'the command line' } as const;
     const proven = await checkLogin(parts, endpoint, credential, signal);
     const { file, helper } = await keeperOf(config).keep(target, proven, signal);
-    if (helper === undefined) log.warn({}, `${file} keeps the secret unencrypted; a credential helper would not`);
+    if (helper === undefined)
+      log.warn({}, `${file} keeps the secret unencrypted; a credential helper would not`);
+    await warnOfEarlier(config, target, file, log, signal);
     const identityToken = proven.kind === 'identity';
-    return { registry: loginName(text), username: account.username, file, helper: helper ?? null, identityToken };
+    return {
+      registry: loginName(text),
+      username: account.username,
+      file,
+      helper: helper ?? null,
+      identityToken,
+    };
   } finally {
     await http.close();
   }
@@ -75,12 +84,37 @@ export async function logout(
 ): Promise<LogoutResult> {
   const target = parseLoginTarget(text);
   const { file, removed } = await keeperOf(config).forget(target, signal);
-  const { files, env } = config.registry.access;
-  const others = files.filter(({ path }) => path !== file);
-  const rest = createFileCredentials({ files: others, env, clock: systemClock, log });
-  const left = await rest.find(target.registry, target.namespace, signal);
+  const others = config.registry.access.files.map(({ path }) => path).filter((path) => path !== file);
+  const left = await findIn(others, config, target, log, signal);
   if (left) log.warn({}, `${left.from} still has credentials for ${loginName(text)}`);
   return { registry: loginName(text), file, removed };
+}
+
+/** What files keep that nobody named. */
+async function findIn(
+  paths: readonly string[],
+  { registry }: LoginConfig,
+  target: LoginTarget,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Credential | undefined> {
+  const files = paths.map((path) => ({ path, required: false }));
+  const found = createFileCredentials({ files, env: registry.access.env, clock: systemClock, log });
+  return await found.find(target.registry, target.namespace, signal);
+}
+
+/** A pull asks other files first: the one that was written may never be reached. */
+async function warnOfEarlier(
+  config: LoginConfig,
+  target: LoginTarget,
+  file: string,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const paths = config.registry.access.files.map(({ path }) => path);
+  const earlier = await findIn(paths.slice(0, Math.max(0, paths.indexOf(file))), config, target, log, signal);
+  if (earlier)
+    log.warn({}, `a pull asks ${earlier.from} first, which has other credentials for ${target.registry}`);
 }
 
 function keeperOf({ authFile, registry }: LoginConfig) {

@@ -40,7 +40,8 @@ function readFiles(flags: GivenFlags, machine: Machine): readonly CredentialFile
 function namedFile(flags: GivenFlags, machine: Machine): string | undefined {
   const given = setting('authfile', flags, machine);
   if (!given) return undefined;
-  if (given.text.trim() === '') throw usage(given, 'names no file', 'give the path of a file with credentials');
+  if (given.text.trim() === '')
+    throw usage(given, 'names no file', 'give the path of a file with credentials');
   return resolve(machine.workingDirectory, given.text);
 }
 

@@ -27,7 +27,8 @@ export function readPasswordSource(flags: GivenFlags): PasswordSource {
   const { username, password } = flags;
   const fromStdin = flags['password-stdin'] === true;
   if (typeof password === 'string') {
-    if (fromStdin) throw contradiction('--password and --password-stdin exclude each other', 'give one of them');
+    if (fromStdin)
+      throw contradiction('--password and --password-stdin exclude each other', 'give one of them');
     return { kind: 'flag', password };
   }
   if (!fromStdin) return { kind: 'ask' };

@@ -31,7 +31,11 @@ interface Grant {
 }
 
 export function createAccess(transport: Transport, tokens: Tokens, passwords: Passwords): Access {
-  const send = async (scope: Scope, request: ReadRequest, grant: Grant | undefined): Promise<AccessResponse> => {
+  const send = async (
+    scope: Scope,
+    request: ReadRequest,
+    grant: Grant | undefined,
+  ): Promise<AccessResponse> => {
     const authorization = grant ? { authorization: grant.header } : {};
     const headers = { ...request.headers, ...authorization };
     const response = await sendFollowing(transport, { ...request, method: request.method ?? 'GET', headers });

@@ -124,7 +124,8 @@ async function askWithin(
 ): Promise<TokenReply> {
   const name = `${endpoint.registry}/${repository}`;
   const scope = `repository:${repository}:pull`;
-  const late = () => unreachable(urlOf(service, endpoint), new Error(`no token within ${replyWithinMs / 1_000} s`));
+  const late = () =>
+    unreachable(urlOf(service, endpoint), new Error(`no token within ${replyWithinMs / 1_000} s`));
   return await withDeadline(clock, replyWithinMs, closed, late, (signal) =>
     requestToken(transport, { endpoint, service, scope, name, credential }, signal),
   );

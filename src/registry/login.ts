@@ -56,7 +56,10 @@ async function check(
   }
   await open.discard();
   if (!service) {
-    await accept(endpoint, await ping({ authorization: basicHeader(credential.username, credential.password) }));
+    await accept(
+      endpoint,
+      await ping({ authorization: basicHeader(credential.username, credential.password) }),
+    );
     return credential;
   }
   const name = endpoint.registry;

@@ -111,7 +111,11 @@ async function post(
   { token }: IdentityCredential,
   signal: AbortSignal,
 ): Promise<FollowedResponse> {
-  const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: clientId, refresh_token: token });
+  const form = new URLSearchParams({
+    grant_type: 'refresh_token',
+    client_id: clientId,
+    refresh_token: token,
+  });
   if (service.service !== undefined) form.set('service', service.service);
   if (scope !== undefined) form.set('scope', scope);
   const request: HttpRequest = {

@@ -92,5 +92,7 @@ export function createGivenCredentials(
   registry: string,
 ): Credentials {
   const credential: Credential = { kind: 'password', ...given, from: '--creds' };
-  return { find: async (asked) => (registryNamed(asked) === registryNamed(registry) ? credential : undefined) };
+  return {
+    find: async (asked) => (registryNamed(asked) === registryNamed(registry) ? credential : undefined),
+  };
 }

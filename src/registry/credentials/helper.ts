@@ -87,7 +87,12 @@ async function run(
   env: HelperOptions['env'],
   signal: AbortSignal,
 ): Promise<Ended> {
-  const child = spawn(program, [action], { env, stdio: ['pipe', 'pipe', 'ignore'], signal, killSignal: 'SIGKILL' });
+  const child = spawn(program, [action], {
+    env,
+    stdio: ['pipe', 'pipe', 'ignore'],
+    signal,
+    killSignal: 'SIGKILL',
+  });
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', (error) => reject(notStarted(program, error)));
     child.once('exit', resolve);
@@ -112,7 +117,8 @@ async function run(
 
 function readAnswer(program: string, output: string): Credential | undefined {
   const parsed = v.safeParse(answerSchema, parseJson(output));
-  if (!parsed.success) throw failure(`${program} answered with something that is no JSON object of credentials`);
+  if (!parsed.success)
+    throw failure(`${program} answered with something that is no JSON object of credentials`);
   const { Username: username, Secret: secret } = parsed.output;
   if (username === '' && secret === '') return undefined;
   if (username === tokenUser) return { kind: 'identity', username: '', token: secret, from: program };

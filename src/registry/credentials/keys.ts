@@ -56,7 +56,8 @@ export function parseLoginTarget(text = hub): LoginTarget {
   const [host = '', ...path] = given.split('/');
   // What old versions of docker had at the end says nothing.
   const namespace = /^v[12]$/.test(path.join('/')) ? '' : path.join('/');
-  const isHost = /^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/.test(host) && URL.canParse(`https://${host}/`);
+  const isHost =
+    /^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/.test(host) && URL.canParse(`https://${host}/`);
   const isPath = namespace === '' || /^[a-z0-9]+([._/-]+[a-z0-9]+)*$/.test(namespace);
   if (isHost && isPath) return { registry: registryNamed(host), namespace };
   // Nothing of it is repeated: it may be USER:PASSWORD@HOST.
