@@ -26,6 +26,13 @@ export interface RealRegistry {
 export interface RealRegistryOptions {
   /** Ask for `credentials` (basic access). Default: no. */
   readonly auth?: boolean;
+  /** Ask for tokens of a service, as docker-registry's `auth.token`. */
+  readonly tokens?: {
+    readonly realm: string;
+    readonly service: string;
+    readonly issuer: string;
+    readonly rootcertbundle: string;
+  };
 }
 
 export const credentials = { username: 'tester', password: 'let-me-pull' } as const;
@@ -71,7 +78,7 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
 }
 
 /** YAML, of which JSON is a part. */
-function configOf(dir: string, { auth }: RealRegistryOptions): unknown {
+function configOf(dir: string, { auth, tokens }: RealRegistryOptions): unknown {
   const htpasswd = { realm: 'tests', path: path.join(dir, 'htpasswd') };
   return {
     version: '0.1',
@@ -79,6 +86,7 @@ function configOf(dir: string, { auth }: RealRegistryOptions): unknown {
     storage: { filesystem: { rootdirectory: path.join(dir, 'data') }, delete: { enabled: true } },
     http: { addr: '127.0.0.1:0', secret: 'of the tests' },
     ...(auth ? { auth: { htpasswd } } : {}),
+    ...(tokens ? { auth: { token: tokens } } : {}),
   };
 }
 

@@ -44,7 +44,6 @@ function decodeAuth(auth: string): { readonly username: string; readonly passwor
   if (colon < 0) return undefined;
   return {
     username: decoded.slice(0, colon),
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what stands there
     password: decoded.slice(colon + 1).replace(/\0+$/, ''),
   };
 }
