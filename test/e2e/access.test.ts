@@ -77,7 +77,13 @@ describeWith(['docker-registry', 'skopeo'], 'a real registry with passwords', ()
     expect(statSync(home.config).mode & 0o777).toBe(0o600);
 
     expect(resultOf(await pull(image.reference, home, '--json')).digest).toBe(image.digest);
-    const inspect = ['inspect', '--tls-verify=false', '--authfile', home.config, `docker://${image.reference}`];
+    const inspect = [
+      'inspect',
+      '--tls-verify=false',
+      '--authfile',
+      home.config,
+      `docker://${image.reference}`,
+    ];
     expect(JSON.parse(await skopeo(...inspect))).toMatchObject({ Digest: image.digest });
 
     const signedOut = await runCli(['logout', registry.host], { env: home.env });
@@ -123,7 +129,10 @@ describeWith(['docker-registry', 'skopeo'], 'a real registry with passwords', ()
     const byFlag = await pull(image.reference, createHome(), '--authfile', authfile);
     expect(byFlag.code, byFlag.stderr).toBe(0);
     const home = createHome();
-    const byEnv = await pull(image.reference, { ...home, env: { ...home.env, REGISTRY_AUTH_FILE: authfile } });
+    const byEnv = await pull(image.reference, {
+      ...home,
+      env: { ...home.env, REGISTRY_AUTH_FILE: authfile },
+    });
     expect(byEnv.code, byEnv.stderr).toBe(0);
     expect((await login(createHome(), registry.host, '--authfile', authfile)).code).toBe(0);
     await skopeo('logout', '--authfile', authfile, registry.host);
@@ -210,7 +219,10 @@ describeWith(['docker-registry'], 'a real registry with a token service', () => 
     const signedIn = await login(home, registry.host, '--json');
     expect(JSON.parse(signedIn.stdout)).toMatchObject({ identityToken: true });
     const kept = readJson(home.config).auths[registry.host];
-    expect(kept).toEqual({ auth: Buffer.from(`${username}:`).toString('base64'), identitytoken: identityToken });
+    expect(kept).toEqual({
+      auth: Buffer.from(`${username}:`).toString('base64'),
+      identitytoken: identityToken,
+    });
     const run = await pull(image.reference, home);
     expect(run.code, run.stderr).toBe(0);
     expect(service.calls.at(-1)).toMatchObject({

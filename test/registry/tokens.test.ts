@@ -33,19 +33,20 @@ const { signal } = new AbortController();
 describe('tokens', () => {
   it('are asked for with service and scope, beside what the realm has', async () => {
     const { tokens, sent } = createService();
-    expect(await tokens.renew(scope, service, undefined, signal)).toBe('token-1');
+    expect(await tokens.renew(scope, service, undefined, signal)).toEqual({ value: 'token-1' });
     expect(sent[0]?.url.href).toBe(
       'https://auth.docker.io/token?x=1&service=registry.docker.io&scope=repository%3Alibrary%2Fapp%3Apull',
     );
     expect(sent[0]?.headers ?? {}).not.toHaveProperty('authorization');
-    expect(await tokens.current(scope, signal)).toBe('token-1');
+    expect(await tokens.current(scope, signal)).toEqual({ value: 'token-1' });
   });
 
   it('are renewed only for one that saw the newest refused', async () => {
     const { tokens, sent } = createService();
     await tokens.renew(scope, service, undefined, signal);
     const late = await tokens.renew(scope, service, undefined, signal);
-    expect([late, await tokens.renew(scope, service, 'token-1', signal)]).toEqual(['token-1', 'token-2']);
+    const other = await tokens.renew(scope, service, 'token-1', signal);
+    expect([late.value, other.value]).toEqual(['token-1', 'token-2']);
     expect(sent).toHaveLength(2);
   });
 
@@ -65,7 +66,7 @@ describe('tokens', () => {
     const other = tokens.renew(scope, service, undefined, signal);
     abort.abort(new Error('interrupted'));
     expect(await one).toMatchObject({ message: 'interrupted' });
-    expect(await other).toBe('token-1');
+    expect(await other).toEqual({ value: 'token-1' });
     expect(sent).toHaveLength(1);
   });
 

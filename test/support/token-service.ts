@@ -107,7 +107,9 @@ function answer(
   if (method === 'POST') {
     if (identityToken === undefined) return { status: 405, body: {} };
     const good = fields['grant_type'] === 'refresh_token' && fields['refresh_token'] === identityToken;
-    return good ? { status: 200, body: { access_token: given.token } } : { status: 400, body: { error: 'invalid_grant' } };
+    return good
+      ? { status: 200, body: { access_token: given.token } }
+      : { status: 400, body: { error: 'invalid_grant' } };
   }
   const basic = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
   const offline = fields['offline_token'] === 'true' && identityToken !== undefined;
@@ -115,7 +117,9 @@ function answer(
     return { status: 200, body: { ...given, ...(offline ? { refresh_token: identityToken } : {}) } };
   }
   if (authorization !== undefined) return refusal('incorrect username or password');
-  return wanted !== undefined && open.includes(wanted) ? { status: 200, body: given } : refusal('sign in first');
+  return wanted !== undefined && open.includes(wanted)
+    ? { status: 200, body: given }
+    : refusal('sign in first');
 }
 
 function refusal(message: string): Answer {
@@ -135,4 +139,3 @@ function makeCertificate(): { keyFile: string; certificateFile: string } {
   execFileSync('openssl', ['req', '-x509', ...key, ...subject], { stdio: 'pipe' });
   return { keyFile, certificateFile };
 }
-
