@@ -34,6 +34,9 @@ export type {
 } from './orchestrator/events.ts';
 export { createSlots } from './orchestrator/pool.ts';
 export { createRegistry } from './registry/client.ts';
+export type { Credential, Credentials } from './registry/credentials/credentials.ts';
+export type { CredentialFile, FileCredentialsOptions } from './registry/credentials/files.ts';
+export { createFileCredentials } from './registry/credentials/files.ts';
 export type {
   Document,
   ImageRegistry,

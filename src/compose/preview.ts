@@ -15,7 +15,7 @@ export async function previewImage(
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): Promise<PullPreview> {
   const reference = parseReference(text);
-  const registry = composeRegistry(config.registry, log);
+  const registry = composeRegistry(config.registry, log, reference.registry);
   try {
     const image = await registry.resolve(reference, await resolveOptions(config), signal);
     const peek = await peekStore(config.store);

@@ -2,11 +2,11 @@ import { withDeadline } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import { isLayerpullError, LayerpullError } from '../core/errors.ts';
 import { type FollowedResponse, sendFollowing } from '../http/redirects.ts';
-import { asksForPassword, findTokenService } from './challenge.ts';
+import { asksForPassword, findTokenService, type TokenService } from './challenge.ts';
 import { basicHeader, type IdentityCredential, type PasswordCredential } from './credentials/credentials.ts';
 import type { Endpoint } from './endpoint.ts';
 import { statusError, unreachable } from './failures.ts';
-import { requestToken } from './token-service.ts';
+import { requestToken, type TokenReply } from './token-service.ts';
 import type { Transport } from './transport.ts';
 
 export interface LoginParts {
@@ -47,27 +47,45 @@ async function check(
   const ping = (headers: Record<string, string>) =>
     sendFollowing(transport, { method: 'GET', url: new URL('/v2/', endpoint.base), headers, signal });
   const open = await ping({});
-  const sameHost = open.url.origin === endpoint.base.origin;
-  const challenges = sameHost ? open.headers['www-authenticate'] : undefined;
+  // What another host says may not lead us anywhere.
+  const own = open.url.origin === endpoint.base.origin;
+  const challenges = own && open.status === 401 ? open.headers['www-authenticate'] : undefined;
   const service = findTokenService(challenges);
-  if (open.status !== 401 || (!service && !asksForPassword(challenges))) {
+  if (service) {
+    await open.discard();
+    const reply = await askService(transport, endpoint, service, credential, signal);
+    await accept(endpoint, await ping({ authorization: `Bearer ${reply.token}` }));
+    return keptOf(credential, reply);
+  }
+  if (!asksForPassword(challenges)) {
     await accept(endpoint, open);
     return credential;
   }
   await open.discard();
-  if (!service) {
-    await accept(
-      endpoint,
-      await ping({ authorization: basicHeader(credential.username, credential.password) }),
-    );
-    return credential;
-  }
-  const name = endpoint.registry;
-  const request = { endpoint, service, scope: undefined, name, credential, offline: true };
-  const { token, identity } = await requestToken(transport, request, signal);
-  await accept(endpoint, await ping({ authorization: `Bearer ${token}` }));
-  if (identity === undefined) return credential;
-  return { kind: 'identity', username: credential.username, token: identity, from: credential.from };
+  await accept(
+    endpoint,
+    await ping({ authorization: basicHeader(credential.username, credential.password) }),
+  );
+  return credential;
+}
+
+async function askService(
+  transport: Transport,
+  endpoint: Endpoint,
+  service: TokenService,
+  credential: PasswordCredential,
+  signal: AbortSignal,
+): Promise<TokenReply> {
+  const request = { endpoint, service, scope: undefined, name: endpoint.registry, credential, offline: true };
+  return await requestToken(transport, request, signal);
+}
+
+function keptOf(
+  credential: PasswordCredential,
+  { identity }: TokenReply,
+): PasswordCredential | IdentityCredential {
+  const { username, from } = credential;
+  return identity === undefined ? credential : { kind: 'identity', username, token: identity, from };
 }
 
 async function accept({ registry }: Endpoint, response: FollowedResponse): Promise<void> {

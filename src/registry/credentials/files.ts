@@ -1,9 +1,17 @@
 import type { Clock } from '../../core/clock.ts';
 import { isLayerpullError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { type AuthFile, findScoped, findWhole, ownHelper, readAuthFile, unusable } from './auth-file.ts';
+import {
+  type AuthFile,
+  findScoped,
+  findWhole,
+  type HelperUse,
+  ownHelper,
+  readAuthFile,
+  unusable,
+} from './auth-file.ts';
 import type { Credential, Credentials } from './credentials.ts';
-import { createHelper } from './helper.ts';
+import { createHelper, type HelperOptions } from './helper.ts';
 import { registryNamed, serverKey } from './keys.ts';
 
 /** A file that may hold credentials. */
@@ -27,47 +35,14 @@ export interface FileCredentialsOptions {
  * and `credsStore` (docs.docker.com/reference/cli/docker/login, containers-auth.json(5)).
  */
 export function createFileCredentials(options: FileCredentialsOptions): Credentials {
-  const warned = new Set<string>();
-  const warn = (error: Error) => {
-    if (warned.has(error.message)) return;
-    warned.add(error.message);
-    options.log.warn({}, `${error.message}; going on without it`);
-  };
-  /** Runs a step of the search; what fails in a file that nobody named is told once and has nothing. */
-  const attempt = async <T>(required: boolean, step: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await step();
-    } catch (error) {
-      if (required || !isLayerpullError(error)) throw error;
-      warn(error);
-      return undefined;
-    }
-  };
-
-  const ask = (name: string, key: string, signal: AbortSignal) =>
-    createHelper(name, options).get(key, signal);
-
-  const search = async (file: AuthFile, registry: string, repository: string, search: Search) => {
-    const { required, signal } = search;
-    const own = ownHelper(file, registry);
-    if (own && own.name !== '') return await attempt(required, () => ask(own.name, own.key, signal));
-    const scoped = await attempt(required, async () => findScoped(file, registry, repository));
-    if (scoped) return scoped;
-    const { credsStore } = file;
-    const asked = !own && credsStore !== '';
-    const kept = asked
-      ? await attempt(required, () => ask(credsStore, serverKey(registry), signal))
-      : undefined;
-    return kept ?? (await attempt(required, async () => findWhole(file, registry)));
-  };
-
+  const lenient = warningOnce(options.log);
   return {
     async find(host, repository, signal) {
-      const registry = registryNamed(host);
-      for (const { path, required } of options.files) {
+      const wanted = { registry: registryNamed(host), repository, signal };
+      for (const file of options.files) {
         signal.throwIfAborted();
-        const file = await attempt(required, () => readNamed(path, required));
-        const credential = file && (await search(file, registry, repository, { required, signal }));
+        const attempt = file.required ? strict : lenient;
+        const credential = await searchFile(file, wanted, attempt, options);
         if (credential) return credential;
       }
       return undefined;
@@ -75,9 +50,54 @@ export function createFileCredentials(options: FileCredentialsOptions): Credenti
   };
 }
 
-interface Search {
-  readonly required: boolean;
+interface Wanted {
+  readonly registry: string;
+  readonly repository: string;
   readonly signal: AbortSignal;
+}
+
+/** Runs a step of a search, and decides what becomes of its errors. */
+type Attempt = <T>(step: () => Promise<T>) => Promise<T | undefined>;
+
+const strict: Attempt = (step) => step();
+
+/** What fails has nothing, and is told once. */
+function warningOnce(log: FileCredentialsOptions['log']): Attempt {
+  const told = new Set<string>();
+  return async (step) => {
+    try {
+      return await step();
+    } catch (error) {
+      if (!isLayerpullError(error)) throw error;
+      if (!told.has(error.message)) log.warn({}, `${error.message}; going on without it`);
+      told.add(error.message);
+      return undefined;
+    }
+  };
+}
+
+/**
+ * A helper for the registry counts most, as with podman; then the entry for a part of it, the helper for all, and the
+ * entry for the whole registry, as with docker.
+ */
+async function searchFile(
+  { path, required }: CredentialFile,
+  { registry, repository, signal }: Wanted,
+  attempt: Attempt,
+  options: HelperOptions,
+): Promise<Credential | undefined> {
+  const file = await attempt(() => readNamed(path, required));
+  if (!file) return undefined;
+  const ask = ({ name, key }: HelperUse) => attempt(() => createHelper(name, options).get(key, signal));
+  const own = ownHelper(file, registry);
+  if (own && own.name !== '') return await ask(own);
+  const common =
+    own || file.credsStore === '' ? undefined : { name: file.credsStore, key: serverKey(registry) };
+  return (
+    (await attempt(async () => findScoped(file, registry, repository))) ??
+    (common && (await ask(common))) ??
+    (await attempt(async () => findWhole(file, registry)))
+  );
 }
 
 async function readNamed(path: string, required: boolean): Promise<AuthFile | undefined> {
