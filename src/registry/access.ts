@@ -68,7 +68,9 @@ export function createAccess(transport: Transport, tokens: Tokens, passwords: Pa
       const response = await send(scope, request, used);
       // A host that the registry redirected to may neither send us to a token service nor ask for a password.
       if (response.status !== 401 || !response.account) return response;
-      const grant = await grantFor(scope, response.headers['www-authenticate'], used, signal);
+      const grant = await orDiscard(response, () =>
+        grantFor(scope, response.headers['www-authenticate'], used, signal),
+      );
       if (!grant) return response;
       await response.discard();
       return await send(scope, request, grant);
@@ -78,4 +80,14 @@ export function createAccess(transport: Transport, tokens: Tokens, passwords: Pa
 
 function asGrant(token: { readonly value: string; readonly from: string | undefined } | undefined) {
   return token && { header: `Bearer ${token.value}`, from: token.from };
+}
+
+/** Nobody reads the answer that asked for access when there is none to be had. */
+async function orDiscard<T>(response: FollowedResponse, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await response.discard();
+    throw error;
+  }
 }
