@@ -2,7 +2,7 @@ import { abortable, withDeadline } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import type { TokenService } from './challenge.ts';
 import { type Credential, type Credentials, noCredentials } from './credentials/credentials.ts';
-import { type Endpoint, endpointOf } from './endpoint.ts';
+import { type Endpoint, isOwnHost } from './endpoint.ts';
 import { unreachable } from './failures.ts';
 import { requestToken, type TokenReply } from './token-service.ts';
 import type { Transport } from './transport.ts';
@@ -104,8 +104,8 @@ export function scopeKey({ endpoint, repository }: Scope): string {
  * The name under which credentials for an endpoint are kept: that of its registry, but the host's own where another
  * host answers in its place. So nobody is shown what is kept for somebody else.
  */
-export function credentialName({ registry, base }: Endpoint): string {
-  return endpointOf(registry, false).base.host === base.host ? registry : base.host;
+export function credentialName(endpoint: Endpoint): string {
+  return isOwnHost(endpoint) ? endpoint.registry : endpoint.base.host;
 }
 
 function knownForEver(service: TokenService, { token, from }: Credential & { kind: 'registry' }): Known {

@@ -25,3 +25,8 @@ export function manifestUrl({ base }: Endpoint, repository: string, name: string
 export function blobUrl({ base }: Endpoint, repository: string, digest: string): URL {
   return new URL(`/v2/${repository}/blobs/${digest}`, base);
 }
+
+/** Whether the endpoint is the registry's own host, not another that answers in its place. */
+export function isOwnHost({ registry, base }: Endpoint): boolean {
+  return new URL(`${base.protocol}//${hosts[registry] ?? registry}/`).host === base.host;
+}

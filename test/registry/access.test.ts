@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HttpRequest } from '../../src/http/client.ts';
 import { createAccess } from '../../src/registry/access.ts';
-import { createTokens } from '../../src/registry/auth.ts';
+import { createTokens, credentialName } from '../../src/registry/auth.ts';
 import { createPasswords } from '../../src/registry/basic.ts';
 import type { Credential } from '../../src/registry/credentials/credentials.ts';
 import { endpointOf } from '../../src/registry/endpoint.ts';
@@ -82,6 +82,19 @@ describe('a registry that asks for a password', () => {
     expect((await get(undefined, other)).status).toBe(401);
     expect(sent.map(authorizationOf)).toEqual([undefined]);
   });
+});
+
+it.each([
+  ['docker.io', false],
+  ['r.example:443', false],
+  ['r.example:80', true],
+  ['R.Example:5000', false],
+  ['127.0.0.1:5000', false],
+  ['[::1]:443', true],
+])('%s is looked for as it is written (plain http: %s)', (registry, plainHttp) => {
+  expect(credentialName(endpointOf(registry, plainHttp))).toBe(registry);
+  const mirror = { registry, base: new URL('https://mirror.example:5000/') };
+  expect(credentialName(mirror)).toBe('mirror.example:5000');
 });
 
 it('a host that the registry redirects to gets no password, though it asks for one', async () => {
