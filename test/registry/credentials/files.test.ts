@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createFileCredentials, createGivenCredentials } from '../../../src/registry/credentials/files.ts';
 import { makeHelper, makeOddHelper } from '../../support/credential-helper.ts';
@@ -138,6 +139,27 @@ describe('a file with problems', () => {
     mkdirSync(files[0]?.path ?? '');
     expect([await who('a.example'), warnings.length]).toEqual([undefined, 1]);
   });
+});
+
+it('whatever stands in a file is credentials or a warning of one line', async () => {
+  const value = fc.oneof(
+    fc.json().map((text): unknown => JSON.parse(text)),
+    fc.string(),
+    fc.constant(entry('bob')),
+  );
+  const key = fc.constantFrom('a.example', 'a.example/team', 'https://a.example/v1/', '__proto__', 'auth');
+  const field = fc.constantFrom('auth', 'username', 'password', 'identitytoken', 'registrytoken');
+  const auths = fc.dictionary(key, fc.oneof(value, fc.dictionary(field, value)));
+  const document = fc.oneof(fc.json(), fc.string(), fc.record({ auths: fc.oneof(auths, value) }), auths);
+  await fc.assert(
+    fc.asyncProperty(document, async (content) => {
+      const { credentials, warnings } = createRig([content]);
+      const found = await credentials.find('a.example', 'team/app', signal);
+      expect([undefined, 'password', 'identity', 'registry']).toContain(found?.kind);
+      for (const warning of warnings) expect(warning).toMatch(/^the file of credentials [^\n]+$/);
+    }),
+    { numRuns: 200 },
+  );
 });
 
 describe('a helper', () => {
