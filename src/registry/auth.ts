@@ -1,7 +1,12 @@
 import { abortable, withDeadline } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import type { TokenService } from './challenge.ts';
-import { type Credential, type Credentials, noCredentials } from './credentials/credentials.ts';
+import {
+  type Credential,
+  type Credentials,
+  noCredentials,
+  type SecretOfUser,
+} from './credentials/credentials.ts';
 import { type Endpoint, isOwnHost } from './endpoint.ts';
 import { unreachable } from './failures.ts';
 import { requestToken, type TokenReply } from './token-service.ts';
@@ -120,7 +125,7 @@ async function askWithin(
   { transport, clock, closed }: TokensOptions,
   { endpoint, repository }: Scope,
   service: TokenService,
-  credential: Exclude<Credential, { kind: 'registry' }> | undefined,
+  credential: SecretOfUser | undefined,
 ): Promise<TokenReply> {
   const name = `${endpoint.registry}/${repository}`;
   const scope = `repository:${repository}:pull`;

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { isLayerpullError, LayerpullError } from '../core/errors.ts';
 import { type FollowedResponse, sendFollowing } from '../http/redirects.ts';
 import { asksForPassword, findTokenService, type TokenService } from './challenge.ts';
-import { basicHeader, type IdentityCredential, type PasswordCredential } from './credentials/credentials.ts';
+import { basicHeader, type PasswordCredential, type SecretOfUser } from './credentials/credentials.ts';
 import type { Endpoint } from './endpoint.ts';
 import { statusError, unreachable } from './failures.ts';
 import { requestToken, type TokenReply } from './token-service.ts';
@@ -27,7 +27,7 @@ export async function checkLogin(
   endpoint: Endpoint,
   credential: PasswordCredential,
   signal: AbortSignal,
-): Promise<PasswordCredential | IdentityCredential> {
+): Promise<SecretOfUser> {
   const late = () => unreachable(endpoint.base, new Error(`no answer within ${answerWithinMs / 1_000} s`));
   try {
     return await withDeadline(clock, answerWithinMs, signal, late, (within) =>
@@ -43,7 +43,7 @@ async function check(
   endpoint: Endpoint,
   credential: PasswordCredential,
   signal: AbortSignal,
-): Promise<PasswordCredential | IdentityCredential> {
+): Promise<SecretOfUser> {
   const ping = (headers: Record<string, string>) =>
     sendFollowing(transport, { method: 'GET', url: new URL('/v2/', endpoint.base), headers, signal });
   const open = await ping({});
@@ -80,10 +80,7 @@ async function askService(
   return await requestToken(transport, request, signal);
 }
 
-function keptOf(
-  credential: PasswordCredential,
-  { identity }: TokenReply,
-): PasswordCredential | IdentityCredential {
+function keptOf(credential: PasswordCredential, { identity }: TokenReply): SecretOfUser {
   const { username, from } = credential;
   return identity === undefined ? credential : { kind: 'identity', username, token: identity, from };
 }

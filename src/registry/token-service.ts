@@ -5,7 +5,7 @@ import type { HttpRequest } from '../http/client.ts';
 import { readWhole } from '../http/limits.ts';
 import { type FollowedResponse, sendFollowing } from '../http/redirects.ts';
 import type { TokenService } from './challenge.ts';
-import { basicHeader, type Credential, type IdentityCredential } from './credentials/credentials.ts';
+import { basicHeader, type IdentityCredential, type SecretOfUser } from './credentials/credentials.ts';
 import type { Endpoint } from './endpoint.ts';
 import { statusError, unreachable } from './failures.ts';
 import type { Transport } from './transport.ts';
@@ -17,7 +17,7 @@ export interface TokenRequest {
   readonly scope: string | undefined;
   /** What the token is for, in messages. */
   readonly name: string;
-  readonly credential: Exclude<Credential, { kind: 'registry' }> | undefined;
+  readonly credential: SecretOfUser | undefined;
   /** Ask for an identity token too. */
   readonly offline?: boolean;
 }
@@ -64,7 +64,7 @@ export async function requestToken(
   );
 }
 
-function basicOf(credential: Exclude<Credential, { kind: 'registry' }>): string {
+function basicOf(credential: SecretOfUser): string {
   return basicHeader(
     credential.username,
     credential.kind === 'password' ? credential.password : credential.token,

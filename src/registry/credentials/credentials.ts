@@ -1,5 +1,8 @@
 /** What a registry is shown by somebody it knows. Only `from` may get into a message: it says where this was found. */
-export type Credential = PasswordCredential | IdentityCredential | RegistryToken;
+export type Credential = SecretOfUser | RegistryToken;
+
+/** What somebody signs in with, and what is kept of it. */
+export type SecretOfUser = PasswordCredential | IdentityCredential;
 
 export interface PasswordCredential {
   readonly kind: 'password';

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Credential } from './credentials.ts';
+import type { Credential, SecretOfUser } from './credentials.ts';
 
 const text = v.nullish(v.string(), '');
 
@@ -49,7 +49,7 @@ function decodeAuth(auth: string): { readonly username: string; readonly passwor
 }
 
 /** The entry for a password or an identity token, as docker writes it. */
-export function writeEntry(credential: Exclude<Credential, { kind: 'registry' }>): Record<string, string> {
+export function writeEntry(credential: SecretOfUser): Record<string, string> {
   const password = credential.kind === 'password' ? credential.password : '';
   const auth = Buffer.from(`${credential.username}:${password}`).toString('base64');
   return credential.kind === 'password' ? { auth } : { auth, identitytoken: credential.token };

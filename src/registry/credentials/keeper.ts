@@ -1,6 +1,6 @@
 import { LayerpullError } from '../../core/errors.ts';
 import { type AuthFile, keysOfRegistry, ownHelper, readAuthFile } from './auth-file.ts';
-import type { Credential } from './credentials.ts';
+import type { SecretOfUser } from './credentials.ts';
 import { replaceAuthFile } from './edit-file.ts';
 import { writeEntry } from './entry.ts';
 import { createHelper, type Helper, type HelperOptions, type HelperSecret, tokenUser } from './helper.ts';
@@ -21,11 +21,9 @@ export interface Forgotten {
 
 /** Keeps credentials in one file as docker does, or with the helper that the file names. */
 export interface Keeper {
-  keep(target: LoginTarget, credential: Kind, signal: AbortSignal): Promise<Kept>;
+  keep(target: LoginTarget, credential: SecretOfUser, signal: AbortSignal): Promise<Kept>;
   forget(target: LoginTarget, signal: AbortSignal): Promise<Forgotten>;
 }
-
-type Kind = Exclude<Credential, { kind: 'registry' }>;
 
 /** @throws LayerpullError `credentials_unusable`, also from its methods */
 export function createKeeper(path: string, options: HelperOptions): Keeper {
@@ -86,7 +84,7 @@ function helperOf(file: AuthFile, target: LoginTarget, options: HelperOptions): 
   return { name, key, program, erase: (signal) => program.erase(key, signal) };
 }
 
-function secretOf(credential: Kind): HelperSecret {
+function secretOf(credential: SecretOfUser): HelperSecret {
   if (credential.kind === 'identity') return { username: tokenUser, secret: credential.token };
   return { username: credential.username, secret: credential.password };
 }
