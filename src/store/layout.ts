@@ -91,7 +91,7 @@ function parseIdentity(text: string, file: string): v.InferOutput<typeof identit
  * Of several processes that give a file its first content, one wins, and nobody sees half of it. A rename would not do:
  * whoever comes late would put an empty `index.json` over the images that a faster one recorded.
  */
-async function claimName(file: string, content: string): Promise<void> {
+export async function claimName(file: string, content: string): Promise<void> {
   const draft = path.join(path.dirname(file), `.draft-${randomUUID()}`);
   try {
     await readFile(file);

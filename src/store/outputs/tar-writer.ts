@@ -1,0 +1,116 @@
+import { type Pack, pack } from 'tar-stream';
+import type { Sink } from './sinks.ts';
+
+/** Archives of the same image are the same bytes, whoever writes them and whenever. */
+const mtime = new Date(0);
+
+/** A tar that is written to a sink while it grows; nothing but one piece is held in memory. */
+export class TarWriter {
+  readonly #pack: Pack = pack();
+  readonly #pumped: Promise<void>;
+  #bytes = 0;
+  #failure: { readonly error: unknown } | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(sink: Sink, signal: AbortSignal) {
+    this.#pumped = this.#pump(sink, signal);
+  }
+
+  /** A file of exactly `size` bytes. */
+  async addFile(name: string, size: number, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    const entry = this.#pack.entry({ name, size, mtime, mode: 0o644 }, (error) => this.#fail(error));
+    for await (const piece of pieces) {
+      this.#throwIfFailed();
+      if (!entry.write(piece)) await this.#until((wake) => entry.once('drain', wake));
+      this.#throwIfFailed();
+    }
+    await this.#until((wake) => {
+      entry.once('close', wake);
+      entry.end();
+    });
+    this.#throwIfFailed();
+  }
+
+  addDocument(name: string, content: string | Uint8Array): void {
+    this.#throwIfFailed();
+    this.#pack.entry({ name, mtime, mode: 0o644 }, Buffer.from(content), (error) => this.#fail(error));
+  }
+
+  addFolder(name: string): void {
+    this.#throwIfFailed();
+    this.#pack.entry({ name: `${name}/`, type: 'directory', mtime, mode: 0o755 });
+  }
+
+  addLink(name: string, linkname: string): void {
+    this.#throwIfFailed();
+    this.#pack.entry({ name, type: 'symlink', linkname, mtime, mode: 0o777 });
+  }
+
+  /** Writes the end. Answers the size of the archive, in bytes. */
+  async end(): Promise<number> {
+    this.#throwIfFailed();
+    this.#pack.finalize();
+    await this.#pumped;
+    this.#throwIfFailed();
+    return this.#bytes;
+  }
+
+  /** Ends without an end; resolves once nothing is written any more. */
+  async abort(error: unknown): Promise<void> {
+    this.#fail(error);
+    await this.#pumped;
+  }
+
+  async #pump(sink: Sink, signal: AbortSignal): Promise<void> {
+    try {
+      for await (const chunk of this.#pack) {
+        signal.throwIfAborted();
+        await sink.write(chunk);
+        this.#bytes += chunk.length;
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The first failure counts: the others follow from it. */
+  #fail(error: unknown): void {
+    if (error === null || error === undefined || this.#failure) return;
+    this.#failure = { error };
+    this.#pack.destroy(error instanceof Error ? error : new Error(String(error)));
+    this.#wake?.();
+  }
+
+  async #until(listen: (wake: () => void) => void): Promise<void> {
+    await new Promise<void>((wake) => {
+      this.#wake = wake;
+      listen(wake);
+      if (this.#failure) wake();
+    });
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+}
+
+/** Fills an archive and publishes it, or leaves nothing behind. Answers its size in bytes. */
+export async function writeArchive(
+  sink: Sink,
+  signal: AbortSignal,
+  fill: (tar: TarWriter) => Promise<void>,
+): Promise<number> {
+  const tar = new TarWriter(sink, signal);
+  try {
+    await fill(tar);
+    const bytes = await tar.end();
+    signal.throwIfAborted();
+    await sink.commit();
+    return bytes;
+  } catch (error) {
+    await tar.abort(error);
+    await sink.discard();
+    signal.throwIfAborted();
+    throw error;
+  }
+}
