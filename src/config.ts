@@ -60,6 +60,7 @@ export function readMachine(version: string): Machine {
     architecture: process.arch,
     workingDirectory: process.cwd(),
     stderrIsTerminal: process.stderr.isTTY === true,
+    stdoutIsTerminal: process.stdout.isTTY === true,
   };
 }
 

@@ -5,6 +5,7 @@ import { composePull, type PullResult } from '../compose/pull.ts';
 import { lockFailureModes, type PullConfig, readPullConfig } from '../config/pull.ts';
 import { progressModes } from '../config.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
+import { outputFlags } from '../flags/output.ts';
 import { planFlags } from '../flags/plan.ts';
 import { registryFlags } from '../flags/registry.ts';
 import { createProgress } from '../ui/create-progress.ts';
@@ -18,6 +19,7 @@ export default class Pull extends BaseCommand {
   static override examples = [
     '<%= config.bin %> pull busybox',
     '<%= config.bin %> pull registry.example:5000/team/app:1.2 --server lock.example:8080 --node node-a',
+    '<%= config.bin %> pull busybox --output docker-archive:- | docker load',
     '<%= config.bin %> pull alpine@sha256:… --platform linux/arm64 --json',
     '<%= config.bin %> pull alpine --all-platforms --dry-run',
   ];
@@ -34,6 +36,7 @@ export default class Pull extends BaseCommand {
     ...coordinationFlags,
     ...registryFlags,
     ...planFlags,
+    ...outputFlags,
     node: Flags.string({ description: 'Name of this node. Default: the host name.', helpValue: 'ID' }),
     platform: Flags.string({
       description: 'Platform to pull. Default: linux on the architecture of this machine.',
@@ -78,7 +81,8 @@ export default class Pull extends BaseCommand {
       if (config.plan.dryRun) return await this.preview(args.image, config, context);
       const result = await pull(args.image, config, context);
       if (context.output.json) this.printJson(result);
-      else this.print(nameOf(result));
+      else if (config.output?.path !== '-') this.print(nameOf(result));
+      else if (context.output.progress !== 'json') process.stderr.write(`${nameOf(result)}\n`);
     });
   }
 

@@ -9,6 +9,7 @@ import { createTransferBounds } from '../source/transfer.ts';
 import { openStore } from '../store/oci-layout.ts';
 import { Closers } from './closers.ts';
 import { coordination } from './locks.ts';
+import type { composeOutput } from './output.ts';
 import { composeRegistry } from './registry.ts';
 import { resolveOptions } from './resolve.ts';
 import { withTimeLimit } from './time-limit.ts';
@@ -29,6 +30,12 @@ export interface PullDeps {
   readonly onEvent: (event: PullEvent) => void;
 }
 
+/** Loaded only by those who ask for it. */
+async function openOutput(...args: Parameters<typeof composeOutput>) {
+  const output = await import('./output.ts');
+  return await output.composeOutput(...args);
+}
+
 /** Wires a pull: registry, store, and the locks of a server or of the processes on the store. */
 export async function composePull(config: PullConfig, { log, onEvent }: PullDeps): Promise<Pull> {
   const { node, concurrency, onLockFailure, bounds } = config;
@@ -42,6 +49,7 @@ export async function composePull(config: PullConfig, { log, onEvent }: PullDeps
     // First of all: what cannot be pulled leaves no empty store behind.
     const image = await registry.resolve(reference, await resolveOptions(config), signal);
     const store = await openStore({ path: config.store, clock, log });
+    const output = config.output && (await openOutput(config.output, { ...store, reference, clock }));
     const service = closers.add(coordination(config, store.blobs.path, log));
     const locks = closers.add(
       openLockSession({
@@ -61,7 +69,7 @@ export async function composePull(config: PullConfig, { log, onEvent }: PullDeps
       }),
     );
     const transfer = createTransferBounds(clock, limits);
-    const parts = { registry, store, locks, clock, node, concurrency, transfer, onEvent };
+    const parts = { registry, store, locks, clock, node, concurrency, transfer, onEvent, output };
     return await pullImage({ name, image, startedMs }, parts, signal);
   };
   const run = (text: string, signal: AbortSignal) =>

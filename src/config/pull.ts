@@ -1,6 +1,7 @@
 import { type CoordinationConfig, readCoordination } from '../config.ts';
 import { type Platform, parsePlatform } from '../core/descriptor.ts';
 import { type NodeId, toNodeId } from '../core/ids.ts';
+import { type ImageOutputConfig, readImageOutput } from './output.ts';
 import { type PlanConfig, readPlanConfig } from './plan.ts';
 import { type RegistryConfig, readRegistryConfig } from './registry.ts';
 import {
@@ -20,6 +21,8 @@ export interface PullConfig extends CoordinationConfig {
   /** Layers downloaded at once. */
   readonly concurrency: number;
   readonly registry: RegistryConfig;
+  /** Undefined: the image goes into the store alone. */
+  readonly output: ImageOutputConfig | undefined;
   /** What to do when coordination fails: go on alone, or end with exit code 7. */
   readonly onLockFailure: 'fallback' | 'fail';
   readonly bounds: PullBounds;
@@ -48,6 +51,7 @@ export function readPullConfig(flags: GivenFlags, machine: Machine): PullConfig 
     plan: readPlanConfig(flags, machine),
     concurrency: readConcurrency(flags, machine),
     registry: readRegistryConfig(flags, machine),
+    output: readImageOutput(flags, machine),
     onLockFailure: readChoice('on-lock-failure', lockFailureModes, flags, machine) ?? 'fallback',
     bounds: {
       firstContactMs: readDuration('first-contact', flags, machine, 3_000),

@@ -15,6 +15,7 @@ export interface Machine {
   readonly architecture: string;
   readonly workingDirectory: string;
   readonly stderrIsTerminal: boolean;
+  readonly stdoutIsTerminal: boolean;
 }
 
 /** Names of older clients and of other tools that count too, after the `LAYERPULL_` ones. */

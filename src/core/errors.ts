@@ -9,6 +9,7 @@ export const exitCodes = {
   coordination: 7,
   storage: 8,
   interrupted: 130,
+  closedPipe: 141,
   terminated: 143,
 } as const;
 
@@ -62,11 +63,14 @@ export const errorTable = {
   store_full: { exitCode: exitCodes.storage, retryable: false },
   store_failed: { exitCode: exitCodes.storage, retryable: true },
 
+  output_failed: { exitCode: exitCodes.storage, retryable: false },
+
   data_in_use: { exitCode: exitCodes.storage, retryable: false },
   data_unusable: { exitCode: exitCodes.storage, retryable: false },
   data_failed: { exitCode: exitCodes.storage, retryable: false },
 
   interrupted: { exitCode: exitCodes.interrupted, retryable: true },
+  output_closed: { exitCode: exitCodes.closedPipe, retryable: true },
   terminated: { exitCode: exitCodes.terminated, retryable: true },
 } as const satisfies Record<string, ErrorKind>;
 
@@ -141,6 +145,7 @@ function originOf(code: ErrorCode): ErrorOrigin {
   switch (errorTable[code].exitCode) {
     case exitCodes.usage:
     case exitCodes.interrupted:
+    case exitCodes.closedPipe:
     case exitCodes.terminated:
       return 'user';
     case exitCodes.coordination:

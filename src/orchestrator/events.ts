@@ -54,6 +54,8 @@ export type PullEvent =
       readonly message: string;
       readonly hint?: string | undefined;
     }
+  /** The image is being written to `--output`: `offset` of its `size` bytes are read. At most twice a second. */
+  | { readonly kind: 'exporting'; readonly path: string; readonly offset: number; readonly size: number }
   | { readonly kind: 'done'; readonly result: PullResult };
 
 export interface LayerResult {
@@ -66,6 +68,15 @@ export interface LayerResult {
   /** Bytes this process transferred. */
   readonly bytes: number;
   readonly durationMs: number;
+}
+
+/** What was written to `--output`. */
+export interface OutputResult {
+  readonly kind: 'oci' | 'oci-archive' | 'docker-archive';
+  /** Absolute, or `-` for stdout. */
+  readonly path: string;
+  /** Bytes of an archive; in a folder, of what was not there yet. */
+  readonly bytes: number;
 }
 
 /** One platform of what was pulled. */
@@ -96,4 +107,6 @@ export interface PullResult {
   /** Bytes of the image that this process did not have to transfer. */
   readonly bytesSaved: number;
   readonly durationMs: number;
+  /** With `--output`. */
+  readonly output?: OutputResult;
 }

@@ -11,6 +11,7 @@ import type { ImageRecord, ImageStore } from '../store/image-store.ts';
 import type { LayerResult, PullEvent, PullResult } from './events.ts';
 import { explainingForeign } from './foreign.ts';
 import { pullLayer } from './layer.ts';
+import { type PullOutput, writeOutput } from './output.ts';
 import { type PullPlan, planPull, platformsOf } from './plan.ts';
 import { createSlots } from './pool.ts';
 
@@ -31,6 +32,8 @@ export interface PullParts {
   /** Layers downloaded at once. */
   readonly concurrency: number;
   readonly transfer?: TransferBounds;
+  /** Where the image is written besides the store. */
+  readonly output?: PullOutput | undefined;
   readonly onEvent: (event: PullEvent) => void;
 }
 
@@ -60,7 +63,9 @@ export async function pullImage(
   await storeEmbedded(image, plan, parts.store);
   const layers = await pullBlobs(image, plan, parts, signal);
   await recordImage(request, image, parts.store);
-  const result = summarise(request, image, plan, layers, parts);
+  const output = await writeOutput(image, plan.totalBytes, parts, signal);
+  const summary = summarise(request, image, plan, layers, parts);
+  const result = output ? { ...summary, output } : summary;
   parts.onEvent({ kind: 'done', result });
   return result;
 }

@@ -36,6 +36,8 @@ export interface ReportTarget {
 /** One line on stderr, and with `json` the document on stdout. */
 export function report(error: LayerpullError, target: ReportTarget): void {
   const { stdout, stderr, json, color, events, stack } = target;
+  // Whoever stopped reading knows, and the exit code says it to scripts.
+  if (error.code === 'output_closed' && !events) return;
   const line = events ? JSON.stringify(errorEvent(error, events.wallNow())) : errorLine(error, color);
   stderr.write(`${line}\n`);
   if (stack) stderr.write(`${stackOf(error)}\n`);

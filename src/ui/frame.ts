@@ -34,7 +34,14 @@ export function renderSummary(result: PullResult): string {
     return count > 0 ? [`${count} ${outcome}${transferred(outcome, result)}`] : [];
   });
   const what = contentsOf(result);
-  return `${oneLine(result.reference)}: ${what}: ${counts.join(', ')}; ${formatDuration(result.durationMs)}`;
+  const { output } = result;
+  const written = output ? `; wrote ${formatBytes(output.bytes)} to ${placeOf(output.path)}` : '';
+  return `${oneLine(result.reference)}: ${what}: ${counts.join(', ')}${written}; ${formatDuration(result.durationMs)}`;
+}
+
+/** The path of `--output`, for people. */
+export function placeOf(path: string): string {
+  return path === '-' ? 'stdout' : oneLine(path);
 }
 
 /** What a layer is doing, without its digest: `waiting for node-a (position 2)`. */
@@ -82,7 +89,11 @@ function contentsOf({ layers, platforms }: PullResult): string {
 function renderHeader(state: ProgressState, layers: readonly LayerState[]): string {
   if (layers.length === 0) return 'resolving';
   const done = layers.filter((layer) => layer.status === 'finished').length;
-  return `${oneLine(state.reference)} (${oneLine(state.platform)}) ${done}/${layers.length}`;
+  const { exporting } = state;
+  const writing = exporting
+    ? `, writing ${placeOf(exporting.path)} ${Math.floor(exporting.share * 100)}%`
+    : '';
+  return `${oneLine(state.reference)} (${oneLine(state.platform)}) ${done}/${layers.length}${writing}`;
 }
 
 /** The active ones first, then those that wait, then the rest; each group in the order of the image. */

@@ -1,7 +1,7 @@
 import { shortDigest } from '../core/digest.ts';
 import type { PullEvent } from '../orchestrator/events.ts';
 import { createPalette } from './color.ts';
-import { describeOutcome, renderSummary } from './frame.ts';
+import { describeOutcome, placeOf, renderSummary } from './frame.ts';
 import type { ProgressOptions, ProgressView } from './progress-view.ts';
 import { formatBytes, oneLine, plural } from './text.ts';
 
@@ -47,6 +47,8 @@ export function plainLine(event: PullEvent, color: boolean): string | undefined 
       return undefined;
     case 'warning':
       return warningLine(event, color);
+    case 'exporting':
+      return event.offset === 0 ? `writing ${placeOf(event.path)}` : undefined;
     case 'done':
       return renderSummary(event.result);
     default:
@@ -54,7 +56,7 @@ export function plainLine(event: PullEvent, color: boolean): string | undefined 
   }
 }
 
-type LayerEvent = Exclude<PullEvent, { kind: 'resolved' | 'progress' | 'warning' | 'done' }>;
+type LayerEvent = Exclude<PullEvent, { kind: 'resolved' | 'progress' | 'warning' | 'exporting' | 'done' }>;
 
 function describeEvent(event: LayerEvent): string {
   switch (event.kind) {

@@ -25,6 +25,8 @@ export interface ProgressState {
   platform: string;
   readonly startedMs: number;
   readonly layers: Map<Digest, LayerState>;
+  /** The image is being written elsewhere: how far, from 0 to 1. */
+  exporting?: { readonly path: string; readonly share: number };
   result?: PullResult;
 }
 
@@ -44,6 +46,9 @@ export function applyEvent(state: ProgressState, event: PullEvent, nowMs: number
       state.result = event.result;
       return;
     case 'warning':
+      return;
+    case 'exporting':
+      state.exporting = { path: event.path, share: event.size > 0 ? event.offset / event.size : 0 };
       return;
     default: {
       const layer = state.layers.get(event.digest);
@@ -69,7 +74,7 @@ function applyResolved(state: ProgressState, event: PullEvent & { kind: 'resolve
   }
 }
 
-type LayerEvent = Exclude<PullEvent, { kind: 'resolved' | 'done' | 'warning' }>;
+type LayerEvent = Exclude<PullEvent, { kind: 'resolved' | 'done' | 'warning' | 'exporting' }>;
 
 function applyLayerEvent(layer: LayerState, event: LayerEvent, nowMs: number): void {
   switch (event.kind) {

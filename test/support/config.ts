@@ -11,6 +11,7 @@ export const machine: Machine = {
   architecture: 'x64',
   workingDirectory: '/project',
   stderrIsTerminal: false,
+  stdoutIsTerminal: false,
 };
 
 /** The same machine, but for these. */

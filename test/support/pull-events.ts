@@ -73,5 +73,6 @@ export const pullEvents: { readonly [Kind in PullEvent['kind']]: EventOf<Kind> }
     message: 'cannot reach the lock server',
     hint: 'start it with layerpull serve',
   },
+  exporting: { kind: 'exporting', path: '/tmp/busybox.tar', offset: 2_097_152, size: 6_292_456 },
   done: { kind: 'done', result: pullResult },
 };

@@ -3,7 +3,14 @@ import { type Digest, digestHex } from '../../core/digest.ts';
 import { LayerpullError } from '../../core/errors.ts';
 import type { BlobStore } from '../blob-store.ts';
 import { legacyLayers, legacyVersion, repositoriesOf } from './docker-legacy.ts';
-import { brokenImage, type Config, configSchema, manifestSchema, parseDocument, readDocument } from './documents.ts';
+import {
+  brokenImage,
+  type Config,
+  configSchema,
+  manifestSchema,
+  parseDocument,
+  readDocument,
+} from './documents.ts';
 import type { ImageOutput, OutputImage } from './image-output.ts';
 import { openLayerTar } from './layer-tar.ts';
 import { isNondistributable } from './layer-types.ts';

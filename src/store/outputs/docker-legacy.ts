@@ -12,7 +12,15 @@ export interface LegacyLayer {
 
 export const legacyVersion = '1.0';
 
-const topFields = ['architecture', 'config', 'container', 'container_config', 'created', 'docker_version', 'os'];
+const topFields = [
+  'architecture',
+  'config',
+  'container',
+  'container_config',
+  'created',
+  'docker_version',
+  'os',
+];
 
 /**
  * Docker Image Specification v1.0, as skopeo writes it beside `manifest.json`: loaders that know only `repositories`
@@ -38,7 +46,10 @@ export function legacyLayers(
 }
 
 /** `repositories`: name and tag of the topmost layer. */
-export function repositoriesOf(names: readonly string[], top: string): Record<string, Record<string, string>> {
+export function repositoriesOf(
+  names: readonly string[],
+  top: string,
+): Record<string, Record<string, string>> {
   const repositories: Record<string, Record<string, string>> = {};
   for (const name of names) {
     const colon = name.lastIndexOf(':');

@@ -7,7 +7,10 @@ import type { BlobStore } from '../blob-store.ts';
 /** Manifests and configs are read whole; more than this is none. The limit of registries and of other tools. */
 const maxDocumentBytes = 4 * 1_048_576;
 
-const digestSchema = v.custom<Digest>((value) => typeof value === 'string' && isDigest(value), 'not a digest');
+const digestSchema = v.custom<Digest>(
+  (value) => typeof value === 'string' && isDigest(value),
+  'not a digest',
+);
 
 const descriptorSchema = v.looseObject({
   mediaType: v.string(),

@@ -21,7 +21,9 @@ export function outputFailure(target: string, cause: unknown): LayerpullError {
   const code = systemCodeOf(cause) ?? '';
   return refusal(
     `cannot write ${target}: ${reasons[code] ?? messageOf(cause)}`,
-    full.has(code) ? 'free space, or choose another place with --output' : 'choose another place with --output',
+    full.has(code)
+      ? 'free space, or choose another place with --output'
+      : 'choose another place with --output',
     cause,
   );
 }

@@ -99,8 +99,12 @@ async function* verified(
   }
   const found = finishDigest(hash, algorithm);
   if (found === diffId) return;
-  throw new LayerpullError('digest_mismatch', `${digest} unpacks to ${found}, but the config says ${diffId}`, {
-    retryable: false,
-    hint: 'the image is broken: build and push it again',
-  });
+  throw new LayerpullError(
+    'digest_mismatch',
+    `${digest} unpacks to ${found}, but the config says ${diffId}`,
+    {
+      retryable: false,
+      hint: 'the image is broken: build and push it again',
+    },
+  );
 }

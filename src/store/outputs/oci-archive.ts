@@ -1,4 +1,4 @@
-import { digestAlgorithm, digestHex, type Digest } from '../../core/digest.ts';
+import { type Digest, digestAlgorithm, digestHex } from '../../core/digest.ts';
 import type { ImageOutput } from './image-output.ts';
 import { gatherOci, type OciContents } from './oci-contents.ts';
 import { addToLayoutIndex, emptyLayoutIndex, layoutMarker } from './oci-index.ts';

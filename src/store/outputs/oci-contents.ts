@@ -3,7 +3,14 @@ import { type Digest, digestOf } from '../../core/digest.ts';
 import { LayerpullError } from '../../core/errors.ts';
 import type { BlobStore } from '../blob-store.ts';
 import { needsOciForm, ociFormOf } from '../oci-form.ts';
-import { brokenImage, indexSchema, isIndex, manifestSchema, parseDocument, readDocument } from './documents.ts';
+import {
+  brokenImage,
+  indexSchema,
+  isIndex,
+  manifestSchema,
+  parseDocument,
+  readDocument,
+} from './documents.ts';
 import type { OutputImage } from './image-output.ts';
 import { isNondistributable } from './layer-types.ts';
 

@@ -10,8 +10,8 @@ import { systemCodeOf } from '../../core/errors.ts';
 import { folderMode, replaceFile, syncFolder } from '../files.ts';
 import { claimName } from '../layout.ts';
 import { refusal } from './failure.ts';
-import { addToLayoutIndex, emptyLayoutIndex, layoutMarker, parseLayoutIndex } from './oci-index.ts';
 import { withLockedFile } from './locked-file.ts';
+import { addToLayoutIndex, emptyLayoutIndex, layoutMarker, parseLayoutIndex } from './oci-index.ts';
 
 /** A folder inside of a layout where blobs are gathered until all of them are there. */
 export interface Stage {
@@ -37,7 +37,10 @@ export async function checkLayout(folder: string): Promise<void> {
   const names = await namesIn(folder);
   if (names === undefined) return await access(await nearestFolder(folder), constants.W_OK);
   if (names.includes('layerpull.json')) {
-    throw refusal(`${folder} is a content store of layerpull`, 'pull into it with --store, or choose another folder');
+    throw refusal(
+      `${folder} is a content store of layerpull`,
+      'pull into it with --store, or choose another folder',
+    );
   }
   if (names.includes('oci-layout')) return await checkContent(folder);
   if (names.every((name) => name === 'lost+found' || name.startsWith(stagePrefix)))

@@ -1,5 +1,7 @@
-import { type Pack, pack } from 'tar-stream';
+import { type Header, type Pack, pack } from 'tar-stream';
 import type { Sink } from './sinks.ts';
+
+type Entry = Pick<Header, 'name' | 'mode'> & Partial<Header>;
 
 /** Archives of the same image are the same bytes, whoever writes them and whenever. */
 const mtime = new Date(0);
@@ -10,15 +12,16 @@ export class TarWriter {
   readonly #pumped: Promise<void>;
   #bytes = 0;
   #failure: { readonly error: unknown } | undefined;
-  #wake: (() => void) | undefined;
+  #wake = () => {};
 
   constructor(sink: Sink, signal: AbortSignal) {
+    this.#pack.on('error', (error) => this.#fail(error));
     this.#pumped = this.#pump(sink, signal);
   }
 
   /** A file of exactly `size` bytes. */
   async addFile(name: string, size: number, pieces: AsyncIterable<Uint8Array>): Promise<void> {
-    const entry = this.#pack.entry({ name, size, mtime, mode: 0o644 }, (error) => this.#fail(error));
+    const entry = this.#add({ name, size, mode: 0o644 });
     for await (const piece of pieces) {
       this.#throwIfFailed();
       if (!entry.write(piece)) await this.#until((wake) => entry.once('drain', wake));
@@ -26,24 +29,22 @@ export class TarWriter {
     }
     await this.#until((wake) => {
       entry.once('close', wake);
-      entry.end();
+      entry.end(undefined);
     });
     this.#throwIfFailed();
   }
 
+  /** What is small enough to be held in memory. */
   addDocument(name: string, content: string | Uint8Array): void {
-    this.#throwIfFailed();
-    this.#pack.entry({ name, mtime, mode: 0o644 }, Buffer.from(content), (error) => this.#fail(error));
+    this.#add({ name, mode: 0o644 }, Buffer.from(content));
   }
 
   addFolder(name: string): void {
-    this.#throwIfFailed();
-    this.#pack.entry({ name: `${name}/`, type: 'directory', mtime, mode: 0o755 });
+    this.#add({ name: `${name}/`, type: 'directory', mode: 0o755 });
   }
 
   addLink(name: string, linkname: string): void {
-    this.#throwIfFailed();
-    this.#pack.entry({ name, type: 'symlink', linkname, mtime, mode: 0o777 });
+    this.#add({ name, type: 'symlink', linkname, mode: 0o777 });
   }
 
   /** Writes the end. Answers the size of the archive, in bytes. */
@@ -61,9 +62,18 @@ export class TarWriter {
     await this.#pumped;
   }
 
+  #add(header: Entry, content?: Buffer) {
+    this.#throwIfFailed();
+    const entry = content
+      ? this.#pack.entry({ mtime, ...header }, content)
+      : this.#pack.entry({ mtime, ...header });
+    entry.on('error', (error) => this.#fail(error));
+    return entry;
+  }
+
   async #pump(sink: Sink, signal: AbortSignal): Promise<void> {
     try {
-      for await (const chunk of this.#pack) {
+      for await (const chunk of this.#pack as AsyncIterable<Uint8Array>) {
         signal.throwIfAborted();
         await sink.write(chunk);
         this.#bytes += chunk.length;
@@ -75,17 +85,17 @@ export class TarWriter {
 
   /** The first failure counts: the others follow from it. */
   #fail(error: unknown): void {
-    if (error === null || error === undefined || this.#failure) return;
+    if (this.#failure) return;
     this.#failure = { error };
     this.#pack.destroy(error instanceof Error ? error : new Error(String(error)));
-    this.#wake?.();
+    this.#wake();
   }
 
   async #until(listen: (wake: () => void) => void): Promise<void> {
     await new Promise<void>((wake) => {
       this.#wake = wake;
-      listen(wake);
       if (this.#failure) wake();
+      else listen(wake);
     });
   }
 

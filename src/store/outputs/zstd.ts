@@ -20,7 +20,8 @@ export async function* unzstd(pieces: AsyncIterable<Uint8Array>): AsyncGenerator
       const magic = await reader.take(4);
       const number = magic.readUInt32LE();
       if (number === frameMagic) yield* unpackFrame(reader, magic);
-      else if ((number & 0xfffffff0) === skippableMagic) await reader.skip((await reader.take(4)).readUInt32LE());
+      else if ((number & 0xfffffff0) === skippableMagic)
+        await reader.skip((await reader.take(4)).readUInt32LE());
       else throw new RangeError('no zstd frame where one should begin');
     }
   } finally {
