@@ -41,7 +41,7 @@ export async function createUnpacker() {
     const fresh = `${target}.new`;
     fs.rmSync(fresh, { recursive: true, force: true });
     fs.mkdirSync(fresh, { recursive: true });
-    await apt.unpack([component.package], fresh);
+    await apt.unpack([component.package, ...(component.also ?? [])], fresh);
     await addLibraries(component, fresh, apt);
     fs.rmSync(target, { recursive: true, force: true });
     fs.renameSync(fresh, target);

@@ -2,7 +2,7 @@ import type { ImageOutputConfig } from '../config/output.ts';
 import type { Clock } from '../core/clock.ts';
 import { LayerpullError } from '../core/errors.ts';
 import type { PullOutput } from '../orchestrator/output.ts';
-import { type ImageReference, parseReference } from '../registry/reference.ts';
+import { type ImageReference, nameOf, parseReference } from '../registry/reference.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { ingestPath } from '../store/layout.ts';
 import { countingReads } from '../store/outputs/counted.ts';
@@ -55,13 +55,10 @@ function givenName(text: string): ImageReference {
   });
 }
 
-/** An image that was pulled by digest alone has no name in docker either. */
+/**
+ * In full, as skopeo and podman write them: docker shortens them itself, and podman would load `busybox:latest` as
+ * `localhost/busybox:latest`. An image that was pulled by digest alone has no name in docker either.
+ */
 function namesFor(reference: ImageReference): string[] {
-  return reference.tag === undefined ? [] : [`${familiarName(reference)}:${reference.tag}`];
-}
-
-/** As docker shows it: `busybox`, `user/app`, `ghcr.io/owner/app`. */
-function familiarName({ registry, repository }: ImageReference): string {
-  if (registry !== 'docker.io') return `${registry}/${repository}`;
-  return repository.replace(/^library\/(?=[^/]+$)/, '');
+  return reference.tag === undefined ? [] : [`${nameOf(reference)}:${reference.tag}`];
 }

@@ -1,19 +1,12 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { requireComponent } from '../support/component-list.ts';
 import { describeWith } from '../support/components.ts';
 import { pushImage } from '../support/images.ts';
-import { spawnProcess } from '../support/processes.ts';
 import { resultOf, startPull } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
 import { skopeo } from '../support/skopeo.ts';
 import { tempDir } from '../support/temp.ts';
-
-async function umoci(...args: string[]): Promise<void> {
-  const { path: program, env } = requireComponent('umoci');
-  const child = await spawnProcess(program, args, { env: { ...process.env, ...env } });
-  expect((await child.exited).code, child.stderr.text()).toBe(0);
-}
+import { umoci } from '../support/umoci.ts';
 
 describeWith(['docker-registry', 'skopeo', 'umoci'], 'a store read by other tools', () => {
   describe.each([{ docker: false }, { docker: true }])('with two platforms of one name, %o', (form) => {

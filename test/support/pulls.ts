@@ -31,6 +31,7 @@ const resultSchema = v.object({
   bytesFromPeers: v.number(),
   bytesSaved: v.number(),
   durationMs: v.number(),
+  output: v.optional(v.object({ kind: v.string(), path: v.string(), bytes: v.number() })),
 });
 
 export type JsonResult = v.InferOutput<typeof resultSchema>;

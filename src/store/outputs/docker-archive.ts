@@ -21,7 +21,7 @@ export interface DockerArchiveOptions {
   readonly target: Target;
   /** Folder for unpacked layers. */
   readonly drafts: string;
-  /** Names with tags, in docker's familiar form. None: the image is loaded without a name. */
+  /** Full names with tags. None: the image is loaded without a name. */
   readonly names: readonly string[];
 }
 

@@ -8,7 +8,7 @@ import type { BlobStore } from '../blob-store.ts';
 import { fileMode, withFile, writeNew } from '../files.ts';
 import { blobPath } from '../layout.ts';
 import { writing } from './failure.ts';
-import type { ImageOutput } from './image-output.ts';
+import type { ImageOutput, OutputImage } from './image-output.ts';
 import { gatherOci, type OciContents } from './oci-contents.ts';
 import { checkLayout, openStage, type Stage } from './oci-stage.ts';
 import { writeAll } from './sinks.ts';
@@ -28,28 +28,37 @@ export interface OciDirectoryOptions {
 export function ociDirectory({ folder, tag, clock }: OciDirectoryOptions): ImageOutput {
   return {
     check: () => writing(folder, () => checkLayout(folder)),
-    write: (image, blobs, signal) =>
-      writing(folder, async () => {
-        await checkLayout(folder);
-        const contents = await gatherOci(image, blobs);
-        const stage = await openStage(folder);
-        try {
-          const bytes = await fillStage(stage, folder, contents, { blobs, signal });
-          await stage.publish(contents.top, tag, { clock, signal });
-          return bytes;
-        } catch (error) {
-          signal.throwIfAborted();
-          throw error;
-        } finally {
-          await stage.remove();
-        }
-      }),
+    async write(image, blobs, signal) {
+      try {
+        return await writing(folder, () => writeImage(image, { folder, tag, clock }, { blobs, signal }));
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error;
+      }
+    },
   };
 }
 
 interface Reading {
   readonly blobs: BlobStore;
   readonly signal: AbortSignal;
+}
+
+async function writeImage(
+  image: OutputImage,
+  { folder, tag, clock }: OciDirectoryOptions,
+  { blobs, signal }: Reading,
+): Promise<number> {
+  await checkLayout(folder);
+  const contents = await gatherOci(image, blobs);
+  const stage = await openStage(folder);
+  try {
+    const bytes = await fillStage(stage, folder, contents, { blobs, signal });
+    await stage.publish(contents.top, tag, { clock, signal });
+    return bytes;
+  } finally {
+    await stage.remove();
+  }
 }
 
 /** Answers the bytes that were not there yet. */
