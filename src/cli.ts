@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { prepareEnvironment } from './config.ts';
-import { toLayerpullError } from './core/errors.ts';
+import { systemClock } from './core/clock.ts';
+import { exitCodes, toLayerpullError } from './core/errors.ts';
 import { report, wantsJson } from './ui/error-report.ts';
 import { toUsageError } from './ui/usage-error.ts';
 
@@ -15,6 +16,12 @@ export async function main(argv: readonly string[], root: string): Promise<numbe
   prepareEnvironment();
   ignoreClosedPipe(process.stderr);
   process.on('uncaughtException', (error) => process.exit(reportFailure(error, argv)));
+  const exitCode = await runCommand(argv, root);
+  await flush(exitCode);
+  return exitCode;
+}
+
+async function runCommand(argv: readonly string[], root: string): Promise<number> {
   // Loaded late: it reads the environment while it loads.
   const { Errors, run, settings } = await import('./oclif.ts');
   settings.enableAutoTranspile = false;
@@ -25,9 +32,17 @@ export async function main(argv: readonly string[], root: string): Promise<numbe
   } catch (error) {
     if (error instanceof Errors.ExitError) return error.oclif.exit ?? 0;
     return await fail(error, argv, root);
-  } finally {
-    await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   }
+}
+
+/** Milliseconds a program that was told to stop waits for readers that do not read. */
+const stoppedFlushMs = 100;
+
+/** Waits until what was written has left the process. */
+async function flush(exitCode: number): Promise<void> {
+  const all = Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  const isStopped = exitCode === exitCodes.interrupted || exitCode === exitCodes.terminated;
+  await (isStopped ? Promise.race([all, systemClock.sleep(stoppedFlushMs)]) : all);
 }
 
 /** `help` is a word for `--help`: `help pull` asks what `pull --help` asks. */

@@ -97,6 +97,7 @@ const homes: readonly { readonly packages: RegExp; readonly files: RegExp }[] = 
   { packages: /^undici$/, files: /^http\// },
   { packages: /^ora$/, files: /^ui\/progress\.ts$/ },
   { packages: /^p-limit$/, files: /^orchestrator\// },
+  { packages: /^(tar-stream|fzstd)$/, files: /^store\/outputs\// },
   { packages: /^fastify$/, files: /^lock\/server\// },
   { packages: /^prom-client$/, files: /^lock\/server\/metrics\.ts$/ },
   { packages: /^lmdb$/, files: /^lock\/backends\/durable\/disk\.ts$/ },

@@ -37,7 +37,7 @@ export interface ReportTarget {
 export function report(error: LayerpullError, target: ReportTarget): void {
   const { stdout, stderr, json, color, events, stack } = target;
   // Whoever stopped reading knows, and the exit code says it to scripts.
-  if (error.code === 'output_closed' && !events) return;
+  if (error.code === 'output_closed' && !events && !json) return;
   const line = events ? JSON.stringify(errorEvent(error, events.wallNow())) : errorLine(error, color);
   stderr.write(`${line}\n`);
   if (stack) stderr.write(`${stackOf(error)}\n`);

@@ -58,7 +58,12 @@ describeWith(
         it('is loaded by podman under the name that was pulled', async () => {
           const registry = await startRegistry();
           const layers = [{ bytes: 50_000, seed: 'a' }, 20_000, { bytes: 50_000, seed: 'a' }];
-          const image = await pushImage(registry, 'team/app:1.2', { busybox: true, layers, ...form });
+          const image = await pushImage(registry, 'team/app:1.2', {
+            busybox: true,
+            gzip: true,
+            layers,
+            ...form,
+          });
           const file = path.join(tempDir(), 'app.tar');
           await pullTo(`docker-archive:${file}`, image);
           const podman = openPodman();

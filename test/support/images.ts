@@ -1,5 +1,6 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { gzipSync } from 'node:zlib';
+import { createHash, type Hash, randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { createGzip, gzipSync } from 'node:zlib';
 import { busyboxTar } from './busybox-layer.ts';
 import { mediaTypesOf } from './media-types.ts';
 import { noiseTar } from './tar-layer.ts';
@@ -16,6 +17,8 @@ export interface ImageOptions {
   /** `os/arch[/variant]`. Default `linux/amd64`. More than one makes an index, or `index: true`. */
   readonly platforms?: readonly string[];
   readonly index?: boolean;
+  /** The layers of noise are wrapped in gzip. */
+  readonly gzip?: boolean;
   /** Docker's media types (v2 schema 2) in place of OCI's. */
   readonly docker?: boolean;
 }
@@ -95,10 +98,24 @@ async function pushLayers(target: UploadTarget, repository: string, options: Ima
   }
   for (const layer of options.layers ?? []) {
     const { bytes, seed } = typeof layer === 'number' ? { bytes: layer, seed: randomUUID() } : layer;
+    if (options.gzip) {
+      const hash = createHash('sha256');
+      const wrapped = Readable.from(hashing(noiseTar(bytes, seed), hash)).pipe(createGzip({ level: 0 }));
+      const upload = await uploadBlob(target, repository, wrapped);
+      layers.push({ ...upload, mediaType: types.gzipLayer, diffId: `sha256:${hash.digest('hex')}` });
+      continue;
+    }
     const upload = await uploadBlob(target, repository, noiseTar(bytes, seed));
     layers.push({ ...upload, mediaType: types.tarLayer, diffId: upload.digest });
   }
   return layers;
+}
+
+function* hashing(pieces: Iterable<Uint8Array>, hash: Hash): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    hash.update(piece);
+    yield piece;
+  }
 }
 
 function configOf(platform: string, layers: readonly Layer[]): Uint8Array {

@@ -46,6 +46,12 @@ describe('the report of an error', () => {
     expect(JSON.parse(reported(limited, { json: true }).stdout).error.retryAfterMs).toBe(7_000);
   });
 
+  it('is nothing where the reader of stdout went away: the exit code says it', () => {
+    expect(reported(new LayerpullError('output_closed', 'gone'))).toEqual({ stdout: '', stderr: '' });
+    const { stderr } = reported(new LayerpullError('output_closed', 'gone'), { events: createFakeClock(0) });
+    expect(JSON.parse(stderr)).toMatchObject({ code: 'output_closed', exitCode: 141 });
+  });
+
   it('is the last event where stderr carries events', () => {
     const { stderr } = reported(error, { events: createFakeClock(0) });
     expect(JSON.parse(stderr)).toMatchObject({ kind: 'error', code: 'registry_unreachable', exitCode: 5 });

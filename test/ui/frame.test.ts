@@ -64,6 +64,15 @@ describe('the frame of a pull', () => {
     expect(renderFrame(state, { ...wide, nowMs: 3_000 })[2]).toContain('[----');
   });
 
+  it('says how much of the image is written elsewhere', () => {
+    const { resolved, exporting } = pullEvents;
+    expect(renderFrame(stateAfter(resolved, exporting), wide)[0]).toBe(
+      `${header} 0/3, writing /tmp/busybox.tar 33%`,
+    );
+    const stdout = stateAfter(resolved, { ...exporting, path: '-', offset: 0, size: 0 });
+    expect(renderFrame(stdout, wide)[0]).toBe(`${header} 0/3, writing stdout 0%`);
+  });
+
   it('drops the bar on a narrow terminal', () => {
     const { resolved, downloading, progress } = pullEvents;
     const state = stateAfter(resolved, downloading, progress);
@@ -105,6 +114,11 @@ describe('the frame of a pull', () => {
 });
 
 describe('the summary', () => {
+  it('says what was written elsewhere', () => {
+    const output = { kind: 'docker-archive', path: '/tmp/x.tar', bytes: 4_194_304 } as const;
+    expect(renderSummary({ ...pullResult, output })).toContain('1 skipped; wrote 4 MiB to /tmp/x.tar; 1.3 s');
+  });
+
   it('says what was transferred and what was not', () => {
     expect(renderSummary(pullResult)).toBe(
       'docker.io/library/busybox:latest: 2 layers and the config: 2 downloaded (4 MiB from registry), 1 skipped; 1.3 s',

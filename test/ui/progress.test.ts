@@ -51,6 +51,13 @@ describe('plain progress', () => {
     ]);
   });
 
+  it('says once that the image is being written elsewhere', () => {
+    const begins = { ...pullEvents.exporting, offset: 0 };
+    expect(plainLine(begins, false)).toBe('writing /tmp/busybox.tar');
+    expect(plainLine({ ...begins, path: '-' }, false)).toBe('writing stdout');
+    expect(plainLine(pullEvents.exporting, false)).toBeUndefined();
+  });
+
   it('says where a download goes on', () => {
     const line = plainLine({ ...pullEvents.downloading, offset: 1_048_576 }, false);
     expect(line).toBe('sha256:111111111111: downloading 4 MiB from http://127.0.0.1:5000, going on at 1 MiB');

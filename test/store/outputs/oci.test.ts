@@ -109,7 +109,9 @@ describe('a folder as output', () => {
     const images = Array.from({ length: 12 }, (_, at) =>
       storeImage(store, [{}], { config: { author: `${at}` } }),
     );
-    await Promise.all(images.map((image, at) => write(folder, `v${at}`, image, store)));
+    await Promise.all(
+      images.map((image, at) => write(folder, `v${at}`, image, store, new AbortController().signal)),
+    );
     expect(tagsOf(folder)).toEqual(
       Object.fromEntries(images.map((image, at) => [`v${at}`, image.manifest.digest])),
     );
