@@ -86,6 +86,21 @@ describeWith(
       expect(await openPodman()('load', '--input', file)).toContain(name);
     });
 
+    it('pulls that write into one folder at the same time all leave their image there', async () => {
+      const registry = await startRegistry();
+      const store = path.join(tempDir(), 'store');
+      const folder = path.join(tempDir(), 'layout');
+      const tags = ['a', 'b', 'c', 'd'];
+      const images = await Promise.all(
+        tags.map((tag) => pushImage(registry, `team/${tag}:1`, { layers: [9_000] })),
+      );
+      await Promise.all(images.map((image, at) => pullTo(`oci:${folder}:${tags[at]}`, image, store)));
+      for (const [at, image] of images.entries()) {
+        const raw = await skopeo('inspect', '--raw', `oci:${folder}:${tags[at]}`);
+        expect(digestOf(Buffer.from(raw))).toBe(image.manifestDigest);
+      }
+    });
+
     it('podman loads an archive of OCI', async () => {
       const registry = await startRegistry();
       const image = await pushImage(registry, 'team/app:1.2', { layers: [5_000] });
