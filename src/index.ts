@@ -29,6 +29,7 @@ export type {
   LayerSource,
   OutcomeKind,
   PlatformResult,
+  OutputResult,
   PullEvent,
   PullResult,
 } from './orchestrator/events.ts';
