@@ -27,7 +27,8 @@ export function readImageOutput(flags: GivenFlags, machine: Machine): ImageOutpu
   const name = rest.length > 0 ? rest.join(':') : undefined;
   if (kind !== 'docker-archive') checkTag(name, given);
   if (name === '') throw usage(given, 'ends with a colon', forms);
-  const allPlatforms = readSwitch('all-platforms', flags, machine);
+  // A platform that is asked for overrules an environment that wants all.
+  const allPlatforms = flags['platform'] === undefined && readSwitch('all-platforms', flags, machine);
   if (kind === 'docker-archive' && allPlatforms) throw onePlatform(given);
   if (path === '-') checkStdout(kind, given, flags, machine);
   return { kind, path: path === '-' ? path : resolve(machine.workingDirectory, path), name, allPlatforms };

@@ -66,6 +66,13 @@ describe('--output', () => {
     });
   });
 
+  it('takes the platform that is asked for, whatever the environment says', () => {
+    const all = on({ env: { LAYERPULL_ALL_PLATFORMS: 'true' } });
+    const flags = { output: 'docker-archive:x', platform: 'linux/arm64' };
+    expect(readImageOutput(flags, all)).toMatchObject({ allPlatforms: false });
+    expect(errorOf(() => readImageOutput({ output: 'docker-archive:x' }, all)).code).toBe('usage');
+  });
+
   it('shares stdout with nobody', () => {
     expect(errorOf(() => read('docker-archive:-', { json: true })).message).toContain('--json');
     const terminal = on({ stdoutIsTerminal: true });

@@ -42,6 +42,10 @@ export function isIndex({ mediaType }: Descriptor): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerManifestList;
 }
 
+export function isManifest({ mediaType }: Descriptor): boolean {
+  return mediaType === mediaTypes.ociManifest || mediaType === mediaTypes.dockerManifest;
+}
+
 /** The bytes of a manifest, an index or a config. @throws LayerpullError `blob_not_found`, `invalid_manifest` */
 export async function readDocument(blobs: BlobStore, { digest, size }: Descriptor): Promise<Buffer> {
   const tooBig = () => brokenImage(`${digest} is too big for a document: ${size} bytes`);

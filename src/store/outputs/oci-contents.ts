@@ -7,6 +7,7 @@ import {
   brokenImage,
   indexSchema,
   isIndex,
+  isManifest,
   manifestSchema,
   parseDocument,
   readDocument,
@@ -68,17 +69,25 @@ class Gathering implements Pick<OciContents, 'documents' | 'blobs'> {
     return this.#keep({ descriptor, bytes: document });
   }
 
-  /** What an index says of an image beside the image, such as how it was built, is written where it was pulled. */
+  /** What stands beside the images, such as how they were built, is written where it was pulled. */
   async #addEntry(entry: IndexEntry, depth: number): Promise<Descriptor> {
     const { mediaType, digest, size } = entry;
-    if (isAside(entry) && !(await this.#store.has(entry))) return { mediaType, digest, size };
+    const same = { mediaType, digest, size };
+    const isOther = !isIndex(entry) && !isManifest(entry);
+    if ((isOther || isAside(entry)) && !(await this.#store.has(same))) return same;
+    if (isOther) return this.#keepBlob(same);
     return isIndex(entry) ? await this.addIndex(entry, depth + 1) : await this.addManifest(entry);
   }
 
   async #addBlob({ mediaType, digest, size }: Descriptor): Promise<void> {
     const blob = { mediaType, digest, size };
-    if (await this.#store.has(blob)) this.blobs.set(digest, blob);
+    if (await this.#store.has(blob)) this.#keepBlob(blob);
     else if (!isNondistributable(blob)) throw absent(digest);
+  }
+
+  #keepBlob(blob: Descriptor): Descriptor {
+    this.blobs.set(blob.digest, blob);
+    return blob;
   }
 
   #keep({ descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Descriptor {

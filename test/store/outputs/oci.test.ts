@@ -228,18 +228,24 @@ describe('what goes into a layout', () => {
     }
   });
 
-  it('is an index without what stands beside its images, where that was not pulled', async () => {
+  it.each([
+    ['attestation', { platform: { os: 'unknown', architecture: 'unknown' } }],
+    ['other content', { mediaType: 'application/vnd.example.notes' }],
+  ])('is an index with its %s where that was pulled, and else without', async (what, fields) => {
     const store = createFakeBlobStore();
     const { manifest } = storeImage(store, [{}]);
-    const aside = {
-      ...manifest,
-      digest: digestOf(Buffer.from('attestation')),
-      platform: { os: 'unknown', architecture: 'unknown' },
-    };
-    const index = storeIndex(store, [{ ...manifest, ...platformAt(0) }, aside]);
-    const folder = tempDir();
-    await write(folder, 'all', { manifest, index }, store);
-    expect(tagsOf(folder)).toEqual({ all: index.digest });
+    const beside = storeImage(store, [], { config: { what } }).manifest;
+    const index = storeIndex(store, [
+      { ...manifest, ...platformAt(0) },
+      { ...beside, ...fields },
+    ]);
+    const [withIt, without] = [tempDir(), tempDir()];
+    await write(withIt, 'all', { manifest, index }, store);
+    expect(digestOf(blobOf(withIt, beside.digest))).toBe(beside.digest);
+    store.blobs.delete(beside.digest);
+    await write(without, 'all', { manifest, index }, store);
+    expect(tagsOf(without)).toEqual({ all: index.digest });
+    expect(() => blobOf(without, beside.digest)).toThrow();
   });
 
   it('is not an index of which a platform is missing', async () => {
