@@ -2,10 +2,13 @@ import type { Clock } from '../core/clock.ts';
 import type { ResolvedImage } from '../registry/image-registry.ts';
 import type { OutputResult, PullEvent } from './events.ts';
 
+/** What of an image names it in a store. */
+export type WrittenImage = Pick<ResolvedImage, 'manifest' | 'index'>;
+
 /** Where a pull writes the image once it is in the store. */
 export interface PullOutput extends Pick<OutputResult, 'kind' | 'path'> {
   /** Writes it whole or not at all; answers the bytes written. `onRead` hears of the bytes read from the store. */
-  write(image: ResolvedImage, onRead: (bytes: number) => void, signal: AbortSignal): Promise<number>;
+  write(image: WrittenImage, onRead: (bytes: number) => void, signal: AbortSignal): Promise<number>;
 }
 
 export interface OutputParts {
@@ -19,7 +22,7 @@ const tellEveryMs = 500;
 
 /** Writes the image to `--output`, if there is one, and tells how far that is. */
 export async function writeOutput(
-  image: ResolvedImage,
+  image: WrittenImage,
   size: number,
   { output, clock, onEvent }: OutputParts,
   signal: AbortSignal,

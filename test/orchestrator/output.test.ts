@@ -1,18 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { PullEvent } from '../../src/orchestrator/events.ts';
-import { type PullOutput, writeOutput } from '../../src/orchestrator/output.ts';
-import type { ResolvedImage } from '../../src/registry/image-registry.ts';
+import { type PullOutput, type WrittenImage, writeOutput } from '../../src/orchestrator/output.ts';
+import { blobOf } from '../support/blobs.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 
-const image: ResolvedImage = {
-  reference: { registry: 'docker.io', repository: 'library/busybox', tag: 'latest' },
-  platform: { os: 'linux', architecture: 'amd64' },
-  manifest: {
-    descriptor: { mediaType: 'm', digest: `sha256:${'a'.repeat(64)}` as never, size: 1 },
-    bytes: new Uint8Array(1),
-  },
-  config: { mediaType: 'c', digest: `sha256:${'b'.repeat(64)}` as never, size: 1 },
-  layers: [],
+const image: WrittenImage = {
+  manifest: { descriptor: blobOf('a manifest'), bytes: new Uint8Array(1) },
 };
 const signal = new AbortController().signal;
 

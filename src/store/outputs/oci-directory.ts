@@ -97,7 +97,7 @@ async function copyBlob(blob: Descriptor, file: string, { blobs, signal }: Readi
 }
 
 async function cloneBlob({ digest, size }: Descriptor, file: string, blobs: BlobStore): Promise<boolean> {
-  const source = blobPath({ root: blobs.path, storeId: blobs.storeId }, digest);
+  const source = blobPath({ root: blobs.path }, digest);
   try {
     await copyFile(source, file, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
     return (await stat(file)).size === size;
