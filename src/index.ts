@@ -28,8 +28,8 @@ export type {
   LayerResult,
   LayerSource,
   OutcomeKind,
-  PlatformResult,
   OutputResult,
+  PlatformResult,
   PullEvent,
   PullResult,
 } from './orchestrator/events.ts';

@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/core/digest.ts';
+import { runCli } from '../support/cli.ts';
 import { describeWith } from '../support/components.ts';
 import { type PushedImage, pushImage } from '../support/images.ts';
 import { openPodman } from '../support/podman.ts';
@@ -84,6 +85,35 @@ describeWith(
       const name = 'docker.io/library/busybox:latest';
       expect(JSON.parse(await skopeo('list-tags', `docker-archive:${file}`)).Tags).toEqual([name]);
       expect(await openPodman()('load', '--input', file)).toContain(name);
+    });
+
+    it.each([{ docker: false }, { docker: true }])(
+      'skopeo finds all platforms in a folder, %o',
+      async (form) => {
+        const registry = await startRegistry();
+        const platforms = ['linux/amd64', 'linux/arm64'];
+        const image = await pushImage(registry, 'team/both:1', { layers: [20_000], platforms, ...form });
+        const folder = path.join(tempDir(), 'layout');
+        const more = ['--all-platforms', '--output', `oci:${folder}:all`];
+        const pull = await startPull({
+          reference: image.reference,
+          store: path.join(tempDir(), 'store'),
+          more,
+        });
+        resultOf(await pull.result());
+        const index = await skopeo('inspect', '--raw', `oci:${folder}:all`);
+        const isSame = digestOf(Buffer.from(index)) === image.digest;
+        expect(isSame).toBe(!form.docker);
+        const copy = `oci:${path.join(tempDir(), 'copy')}:all`;
+        await skopeo('copy', '--all', `oci:${folder}:all`, copy);
+        expect(JSON.parse(await skopeo('inspect', '--raw', copy)).manifests).toHaveLength(2);
+      },
+    );
+
+    it('is one usage error to ask for all platforms in an archive of docker', async () => {
+      const output = `docker-archive:${path.join(tempDir(), 'x.tar')}`;
+      const run = await runCli(['pull', 'busybox', '--all-platforms', '--output', output]);
+      expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('choose one with --platform')]);
     });
 
     it('pulls that write into one folder at the same time all leave their image there', async () => {

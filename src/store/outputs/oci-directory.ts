@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import type { Descriptor } from '../../core/descriptor.ts';
 import { digestAlgorithm, digestHex } from '../../core/digest.ts';
+import { systemCodeOf } from '../../core/errors.ts';
 import type { BlobStore } from '../blob-store.ts';
 import { fileMode, withFile, writeNew } from '../files.ts';
 import { blobPath } from '../layout.ts';
@@ -49,15 +50,28 @@ async function writeImage(
   { folder, tag, clock }: OciDirectoryOptions,
   { blobs, signal }: Reading,
 ): Promise<number> {
-  await checkLayout(folder);
   const contents = await gatherOci(image, blobs);
-  const stage = await openStage(folder);
+  const stage = await enterLayout(folder);
   try {
     const bytes = await fillStage(stage, folder, contents, { blobs, signal });
     await stage.publish(contents.top, tag, { clock, signal });
     return bytes;
   } finally {
     await stage.remove();
+  }
+}
+
+/** Tries against another pull that fails and takes away the folder that it had made. */
+const maxTries = 20;
+
+async function enterLayout(folder: string): Promise<Stage> {
+  for (let round = 1; ; round += 1) {
+    try {
+      await checkLayout(folder);
+      return await openStage(folder);
+    } catch (error) {
+      if (systemCodeOf(error) !== 'ENOENT' || round >= maxTries) throw error;
+    }
   }
 }
 

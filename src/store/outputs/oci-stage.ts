@@ -42,13 +42,18 @@ export async function checkLayout(folder: string): Promise<void> {
       'pull into it with --store, or choose another folder',
     );
   }
-  if (names.includes('oci-layout')) return await checkContent(folder);
-  if (names.every((name) => name === 'lost+found' || name.startsWith(stagePrefix)))
-    return await access(folder, constants.W_OK);
+  // Looked for after the listing: of what another pull makes meanwhile, it is what is made first.
+  if (await isThere(path.join(folder, 'oci-layout'))) return await checkContent(folder);
+  if (names.every(isOurs)) return await access(folder, constants.W_OK);
   throw refusal(
     `${folder} is not an OCI image layout: it holds other files`,
     'choose a new folder or an OCI image layout with --output',
   );
+}
+
+/** What a pull leaves there while it makes a layout, and what file systems put into their roots. */
+function isOurs(name: string): boolean {
+  return name === 'lost+found' || name.startsWith(stagePrefix) || name.startsWith('.draft-');
 }
 
 async function checkContent(folder: string): Promise<void> {
@@ -60,9 +65,8 @@ async function checkContent(folder: string): Promise<void> {
 }
 
 export async function openStage(folder: string): Promise<Stage> {
-  const firstMade = await mkdir(folder, { recursive: true, mode: folderMode });
   const stage = path.join(folder, `${stagePrefix}${randomUUID()}`);
-  await mkdir(stage, { mode: folderMode });
+  const firstMade = await mkdir(stage, { recursive: true, mode: folderMode });
   const staged = new Set<Digest>();
   return {
     fileFor(digest) {
@@ -128,6 +132,13 @@ async function namesIn(folder: string): Promise<string[] | undefined> {
     if (systemCodeOf(error) !== 'ENOENT') throw error;
     return undefined;
   }
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return await access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function nearestFolder(folder: string): Promise<string> {

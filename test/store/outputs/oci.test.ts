@@ -13,7 +13,8 @@ import { contentOf, readTar } from '../../support/read-tar.ts';
 import { storeImage, storeIndex } from '../../support/stored-image.ts';
 import { tempDir } from '../../support/temp.ts';
 
-const never = new AbortController().signal;
+const freshSignal = () => new AbortController().signal;
+const never = freshSignal();
 const clock = systemClock;
 const refName = 'org.opencontainers.image.ref.name';
 
@@ -109,9 +110,7 @@ describe('a folder as output', () => {
     const images = Array.from({ length: 12 }, (_, at) =>
       storeImage(store, [{}], { config: { author: `${at}` } }),
     );
-    await Promise.all(
-      images.map((image, at) => write(folder, `v${at}`, image, store, new AbortController().signal)),
-    );
+    await Promise.all(images.map((image, at) => write(folder, `v${at}`, image, store, freshSignal())));
     expect(tagsOf(folder)).toEqual(
       Object.fromEntries(images.map((image, at) => [`v${at}`, image.manifest.digest])),
     );
@@ -147,6 +146,37 @@ describe('a folder as output', () => {
       await expect(attempt()).rejects.toMatchObject(failure);
     }
     expect(readdirSync(folder)).toEqual(before);
+  });
+
+  it('loses no image to others that fail and take away what they had made', async () => {
+    const store = createFakeBlobStore();
+    const spoilt = storeImage(store, [{}], { config: { author: 'nobody' } });
+    store.blobs.set(spoilt.config.digest, Buffer.alloc(spoilt.config.size));
+    const images = Array.from({ length: 6 }, (_, at) =>
+      storeImage(store, [{}], { config: { author: `${at}` } }),
+    );
+    for (let round = 0; round < 20; round += 1) {
+      const folder = path.join(tempDir(), 'a', 'b');
+      const failing = images.map(() =>
+        expect(write(folder, 'x', spoilt, store, freshSignal())).rejects.toThrow(),
+      );
+      await Promise.all([
+        ...failing,
+        ...images.map((image, at) => write(folder, `v${at}`, image, store, freshSignal())),
+      ]);
+      expect(indexOf(folder).manifests).toHaveLength(images.length);
+      expect(readdirSync(folder).sort()).toEqual(['blobs', 'index.json', 'oci-layout']);
+    }
+  });
+
+  it('takes a folder in which another pull is about to make a layout', async () => {
+    const store = createFakeBlobStore();
+    const folder = tempDir();
+    mkdirSync(path.join(folder, '.layerpull-1'));
+    writeFileSync(path.join(folder, '.draft-1'), '');
+    const image = storeImage(store, [{}]);
+    await write(folder, 'v1', image, store);
+    expect(tagsOf(folder)).toEqual({ v1: image.manifest.digest });
   });
 
   it('refuses a file in its place', async () => {
