@@ -3,14 +3,10 @@
 // The same steps as undici's own index.js; the paths are those of the version in package-lock.json.
 
 import send from 'undici/lib/api/api-request.js';
+import buildConnector from 'undici/lib/core/connect.js';
 import Agent from 'undici/lib/dispatcher/agent.js';
 import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';
 
 Dispatcher.prototype.request = send;
 
-/** As `undici.request`, for callers that give a `dispatcher` and a `URL`. */
-export function request(url, { dispatcher, ...options }) {
-  return dispatcher.request({ ...options, origin: url.origin, path: `${url.pathname}${url.search}` });
-}
-
-export { Agent };
+export { Agent, buildConnector };

@@ -7,10 +7,12 @@ import { composeCredentials } from './credentials.ts';
 
 /** Wires the way to the registries. `registry`: that of the image, for which credentials may be given. */
 export function composeRegistry(config: RegistryConfig, log: Log, registry: string): ImageRegistry {
-  const { version, plainHttp, transfer, access } = config;
+  const { version, plainHttp, tls, proxies, transfer, access } = config;
   return createRegistry({
     userAgent: `layerpull/${version}`,
     plainHttp,
+    tls,
+    proxies,
     clock: systemClock,
     log,
     credentials: composeCredentials(access, log, registry),

@@ -1,4 +1,6 @@
 import { type AccessConfig, readAccess } from './access.ts';
+import { type ProxyConfig, readProxyConfig } from './proxy.ts';
+import { readTlsConfig, type TlsConfig } from './tls.ts';
 import { readTransfer, type TransferConfig } from './transfer.ts';
 import { type GivenFlags, type Machine, readSwitch } from './values.ts';
 
@@ -10,6 +12,8 @@ export interface RegistryConfig {
   readonly plainHttp: boolean;
   readonly access: AccessConfig;
   readonly transfer: TransferConfig;
+  readonly tls: TlsConfig;
+  readonly proxies: ProxyConfig;
 }
 
 /** @throws LayerpullError `usage` */
@@ -19,5 +23,7 @@ export function readRegistryConfig(flags: GivenFlags, machine: Machine): Registr
     plainHttp: readSwitch('plain-http', flags, machine),
     access: readAccess(flags, machine),
     transfer: readTransfer(flags, machine),
+    tls: readTlsConfig(flags, machine),
+    proxies: readProxyConfig(machine),
   };
 }

@@ -1,5 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { accessFlags } from './access.ts';
+import { tlsFlags } from './tls.ts';
 import { transferFlags } from './transfer.ts';
 
 /** Flags of the commands that reach registries, grouped as in `config/registry.ts`. */
@@ -7,4 +8,5 @@ export const registryFlags = {
   'plain-http': Flags.boolean({ description: 'Use http. Registries on loopback get it without asking.' }),
   ...accessFlags,
   ...transferFlags,
+  ...tlsFlags,
 };

@@ -1,5 +1,9 @@
-import { Agent, request } from 'undici';
-import { refusingLinkLocal } from './lookup.ts';
+import { refuseLinkLocalTarget } from './lookup.ts';
+import type { ProxySettings } from './proxies.ts';
+import { ProxyError, refusedBy } from './proxy-error.ts';
+import { createRoutes, type Route, type Routes } from './routes.ts';
+import { isUnknownAuthority } from './tls-problems.ts';
+import type { TlsSettings } from './trust.ts';
 
 export interface HttpClientOptions {
   readonly userAgent: string;
@@ -11,6 +15,10 @@ export interface HttpClientOptions {
   readonly connections?: number;
   /** Refuse host names that the name server answers with a link-local address. Default false. */
   readonly refuseLinkLocal?: boolean;
+  /** Certificates. Default: what Node trusts. */
+  readonly tls?: TlsSettings;
+  /** Default: none. */
+  readonly proxies?: ProxySettings;
 }
 
 export interface HttpRequest {
@@ -25,6 +33,8 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
   /** For a client that holds requests back: called with true when this one has to wait, with false when it goes. */
   readonly onHold?: ((holding: boolean) => void) | undefined;
+  /** The URL came from a server and not from the user: with `refuseLinkLocal` it is looked at twice. Default false. */
+  readonly isForeign?: boolean;
 }
 
 export interface HttpResponse {
@@ -43,39 +53,76 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
+/** @throws LayerpullError `usage` for certificate files that cannot be used */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const agent = new Agent({
-    connect: {
-      timeout: options.connectTimeoutMs ?? 10_000,
-      ...(options.socketPath === undefined ? {} : { socketPath: options.socketPath }),
-      ...(options.refuseLinkLocal ? { lookup: refusingLinkLocal() } : {}),
-    },
-    ...(options.connections === undefined ? {} : { connections: options.connections }),
-    keepAliveTimeout: 30_000,
-  });
+  const routes = createRoutes(options);
   return {
-    send: (httpRequest) => send(agent, options.userAgent, httpRequest),
-    close: () => agent.destroy(),
+    send: (httpRequest) => send(routes, options, httpRequest),
+    close: () => routes.close(),
   };
 }
 
-async function send(agent: Agent, userAgent: string, options: HttpRequest): Promise<HttpResponse> {
-  const { method, url, headers, body, headersTimeoutMs = 30_000, bodyTimeoutMs = 30_000, signal } = options;
-  const response = await request(url, {
-    dispatcher: agent,
+async function send(routes: Routes, options: HttpClientOptions, request: HttpRequest): Promise<HttpResponse> {
+  request.signal?.throwIfAborted();
+  const { url } = request;
+  const route = await routes.to(url);
+  if (request.isForeign && options.refuseLinkLocal) await refuseLinkLocalTarget(url.hostname, route.proxy);
+  try {
+    return await sendBy(route, options, request);
+  } catch (error) {
+    // Nothing was sent before the certificate was looked at.
+    const wider = isUnknownAuthority(error) ? await routes.wider(url, route) : undefined;
+    if (!wider) throw error;
+    return await sendBy(wider, options, request);
+  }
+}
+
+async function sendBy(route: Route, options: HttpClientOptions, request: HttpRequest): Promise<HttpResponse> {
+  const { method, body, headersTimeoutMs = 30_000, bodyTimeoutMs = 30_000, signal } = request;
+  const { proxy, isForwarded } = route;
+  const sending = route.agent.request({
+    ...targetOf(route, request),
     method,
-    headers: { 'user-agent': userAgent, 'accept-encoding': 'identity', ...headers },
+    headers: headersOf(route, options.userAgent, request),
     body: body ?? null,
     headersTimeout: headersTimeoutMs,
     bodyTimeout: bodyTimeoutMs,
     ...(signal ? { signal } : {}),
   });
+  const response = await sending.catch((error: unknown) => {
+    signal?.throwIfAborted();
+    // The only connection was the one to the proxy.
+    throw proxy && isForwarded ? new ProxyError(proxy, 'unreachable', { cause: error }) : error;
+  });
+  if (proxy && isForwarded && response.statusCode === 407) {
+    await discard(response.body);
+    throw refusedBy(proxy, response.statusCode);
+  }
   return {
     status: response.statusCode,
     headers: flatten(response.headers),
     body: response.body,
     discard: () => discard(response.body),
   };
+}
+
+/** A proxy for http takes the whole URL in place of a path (RFC 9112, section 3.2.2). */
+function targetOf({ proxy, isForwarded }: Route, { url }: HttpRequest): { origin: string; path: string } {
+  const path = `${url.pathname}${url.search}`;
+  if (!proxy || !isForwarded) return { origin: url.origin, path };
+  return { origin: proxy.url.origin, path: `${url.origin}${path}` };
+}
+
+function headersOf(
+  { proxy, isForwarded }: Route,
+  userAgent: string,
+  { url, headers }: HttpRequest,
+): Record<string, string> {
+  const usual = { 'user-agent': userAgent, 'accept-encoding': 'identity', ...headers };
+  if (!proxy || !isForwarded) return usual;
+  const { authorization } = proxy;
+  const named = { host: url.host, ...usual };
+  return authorization === undefined ? named : { ...named, 'proxy-authorization': authorization };
 }
 
 /** Reads a short rest so that the connection can be used again; drops a long one. */

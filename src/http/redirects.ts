@@ -27,7 +27,8 @@ export async function sendFollowing(
     await response.discard();
     if (followed === maxRedirects) throw refused(current.url, `redirects more than ${maxRedirects} times`);
     const url = nextUrl(current.url, response.headers['location']);
-    current = { ...current, url, headers: headersFor(url, current) };
+    const isForeign = current.isForeign === true || url.origin !== current.url.origin;
+    current = { ...current, url, headers: headersFor(url, current), isForeign };
   }
 }
 

@@ -42,7 +42,12 @@ const problems: Readonly<Record<string, string>> = {
 
 /** What went wrong on the way, in a few words. */
 export function transportProblem(error: unknown): string {
-  return problems[transportCode(error) ?? ''] ?? messageOf(error);
+  return problems[transportCode(error) ?? ''] ?? withoutRoutines(messageOf(error));
+}
+
+/** OpenSSL's `80BC8EF9:error:0A000412:SSL routines:ssl3_read_bytes:sslv3 alert bad certificate:../deps/…` */
+function withoutRoutines(message: string): string {
+  return /\berror:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/i.exec(message)?.[1] ?? message;
 }
 
 const connectCodes = new Set([

@@ -1,6 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import { createHttpClient, type HttpClient } from '../http/client.ts';
+import type { ProxySettings } from '../http/proxies.ts';
+import { meansTls, type TlsSettings } from '../http/trust.ts';
 import { createAccess } from './access.ts';
 import { createTokens, type Scope } from './auth.ts';
 import { createPasswords } from './basic.ts';
@@ -16,8 +18,15 @@ import { namingHosts } from './transport.ts';
 
 export interface RegistryOptions {
   readonly userAgent: string;
-  /** Http for every registry. Those on this machine (localhost, 127.0.0.0/8, ::1) get it without. Default false. */
+  /**
+   * Http for every registry. Those on this machine (localhost, 127.0.0.0/8, ::1) get it without, unless `tls` has
+   * something for them. Default false.
+   */
   readonly plainHttp?: boolean;
+  /** Certificates. Default: what Node trusts. */
+  readonly tls?: TlsSettings;
+  /** Default: none; the environment is not looked at. */
+  readonly proxies?: ProxySettings;
   readonly clock: Clock;
   readonly log?: Log;
   /** Asked when a registry wants to know who reads. Default: none, an anonymous reader. */
@@ -32,10 +41,15 @@ export interface RegistryOptions {
   readonly requestsPerSecond?: number;
 }
 
-/** Reads images from any registry that speaks the OCI distribution API. */
+/**
+ * Reads images from any registry that speaks the OCI distribution API.
+ *
+ * @throws LayerpullError `usage` for certificate files of `tls` that cannot be used
+ */
 export function createRegistry(options: RegistryOptions): ImageRegistry {
   const { clock, plainHttp = false, log = silentLog, bounds = {}, credentials = noCredentials } = options;
-  const http = options.http ?? createHttpClient({ userAgent: options.userAgent, refuseLinkLocal: true });
+  const { userAgent, tls = {}, proxies = {} } = options;
+  const http = options.http ?? createHttpClient({ userAgent, refuseLinkLocal: true, tls, proxies });
   const closing = new AbortController();
   const transport = limitingRequests(namingHosts(http), clock, options.requestsPerSecond ?? 0);
   const closed = closing.signal;
@@ -43,7 +57,7 @@ export function createRegistry(options: RegistryOptions): ImageRegistry {
   const access = createAccess(transport, tokens, createPasswords(credentials, closed));
   const reader: Reader = { access, clock, bounds };
   const scopeOf = ({ registry, repository }: ImageReference): Scope => ({
-    endpoint: endpointOf(registry, plainHttp),
+    endpoint: endpointOf(registry, plainHttp, (url) => meansTls(tls, url)),
     repository,
   });
   return {

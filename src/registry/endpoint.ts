@@ -11,10 +11,17 @@ export interface Endpoint {
 /** Docker Hub has a name for people and a host for machines. */
 const hosts: Readonly<Record<string, string>> = { 'docker.io': 'registry-1.docker.io' };
 
-/** Https, but http for registries on this machine, which rarely have a certificate, and for all with `plainHttp`. */
-export function endpointOf(registry: string, plainHttp: boolean): Endpoint {
+/** When https is spoken to a registry on this machine, which rarely has a certificate: asked for by its URL. */
+export type SecureLoopback = (url: URL) => boolean;
+
+/** Https, but http for registries on this machine unless `isSecure`, and for all with `plainHttp`. */
+export function endpointOf(
+  registry: string,
+  plainHttp: boolean,
+  isSecure: SecureLoopback = () => false,
+): Endpoint {
   const base = new URL(`https://${hosts[registry] ?? registry}/`);
-  if (!plainHttp && !isLoopback(base.hostname)) return { registry, base };
+  if (!plainHttp && (!isLoopback(base.hostname) || isSecure(base))) return { registry, base };
   return { registry, base: new URL(`http://${hosts[registry] ?? registry}/`) };
 }
 

@@ -1,9 +1,10 @@
 import * as v from 'valibot';
 import { LayerpullError } from '../core/errors.ts';
-import { isLoopback } from '../http/addresses.ts';
 import type { HttpResponse } from '../http/client.ts';
 import { readBeginning } from '../http/limits.ts';
+import { ownCodeOf } from '../http/tls-problems.ts';
 import { transportProblem } from '../http/transport.ts';
+import { adviceFor, howToSpeakHttps } from './connection-advice.ts';
 import { type Account, deniedHint } from './denied.ts';
 import { readRetryAfter } from './retry-after.ts';
 
@@ -17,27 +18,11 @@ export interface Subject {
 const maxErrorBytes = 65_536;
 const longestSaying = 200;
 
-const tlsSpokenToHttp: ReadonlySet<string> = new Set([
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
-  'EPROTO',
-]);
-
-const certificateProblem = /^(CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|ERR_TLS_CERT)/;
-
 /** The error for a registry that could not be reached, or whose connection broke. */
 export function unreachable(url: URL, cause: unknown): LayerpullError {
-  const code = ownCodeOf(cause) ?? '';
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') return endlessHeaders(url, cause);
+  if (ownCodeOf(cause) === 'UND_ERR_HEADERS_OVERFLOW') return endlessHeaders(url, cause);
   const problem = `cannot reach ${url.host}: ${oneLine(transportProblem(cause))}`;
-  const fail = (hint: string, retryable: boolean) =>
-    new LayerpullError('registry_unreachable', problem, { hint, retryable, cause });
-  if (tlsSpokenToHttp.has(code)) return fail('if it speaks plain http, use --plain-http', false);
-  if (certificateProblem.test(code)) {
-    return fail('its certificate is not trusted; name its authority in NODE_EXTRA_CA_CERTS', false);
-  }
-  if (isParserError(cause)) return fail(notHttpHint(url), false);
-  return fail('look at the registry, its name, and the network', true);
+  return new LayerpullError('registry_unreachable', problem, { ...adviceFor(url, cause), cause });
 }
 
 function endlessHeaders(url: URL, cause: unknown): LayerpullError {
@@ -45,16 +30,6 @@ function endlessHeaders(url: URL, cause: unknown): LayerpullError {
     hint: 'is this address a registry?',
     cause,
   });
-}
-
-/** undici gives these no code of their own. */
-function isParserError(cause: unknown): boolean {
-  return cause instanceof Error && cause.name === 'HTTPParserError';
-}
-
-function notHttpHint(url: URL): string {
-  if (isLoopback(url.hostname)) return 'it does not speak http, as registries on this machine have to';
-  return 'it does not speak http; if it speaks https, leave out --plain-http';
 }
 
 /** The storage that the registry sent us to may refuse a signed address that has grown old. A new one may be good. */
@@ -83,13 +58,6 @@ export function cutShort(url: URL, reason: string, position: number, size: numbe
   });
 }
 
-function ownCodeOf(value: unknown): string | undefined {
-  for (let error = value, depth = 0; error instanceof Error && depth < 8; error = error.cause, depth += 1) {
-    if ('code' in error && typeof error.code === 'string') return error.code;
-  }
-  return undefined;
-}
-
 /** Reads what the registry says about a status that is no success, frees the response, and makes the error of it. */
 export async function statusError(
   subject: Subject,
@@ -100,6 +68,7 @@ export async function statusError(
   const said = whatItSays(body, response.headers['content-type'] ?? '');
   const { status } = response;
   const retryAfterMs = readRetryAfter(response.headers);
+  if (status === 400 && wantsHttps(url, body)) return spokeHttp(url);
   if (status === 404) return notFound(subject, url, said);
   if (status === 401 || status === 403) return denied(subject, url, said, response.account);
   if (status === 429) {
@@ -143,9 +112,19 @@ function failed(url: URL, status: number, said: string, retryAfterMs: number | u
 }
 
 function unexpected(url: URL, status: number, said: string): LayerpullError {
-  const needsTls = url.protocol === 'http:' && /HTTPS/i.test(said);
   return new LayerpullError('registry_protocol', `${url.host} answered with status ${status}${colon(said)}`, {
-    hint: needsTls ? 'it speaks https: leave out --plain-http' : 'is this address a registry?',
+    hint: 'is this address a registry?',
+  });
+}
+
+/** What Go, nginx and others answer to http on a port for https. */
+function wantsHttps(url: URL, body: Buffer): boolean {
+  return url.protocol === 'http:' && /\bHTTPS (server|port|request)/i.test(body.toString('latin1', 0, 4_096));
+}
+
+function spokeHttp(url: URL): LayerpullError {
+  return new LayerpullError('registry_protocol', `${url.host} speaks https and was spoken to in http`, {
+    hint: howToSpeakHttps(url),
   });
 }
 

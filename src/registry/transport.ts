@@ -1,3 +1,4 @@
+import { isLayerpullError } from '../core/errors.ts';
 import type { HttpClient } from '../http/client.ts';
 import { unreachable } from './failures.ts';
 
@@ -11,7 +12,7 @@ export function namingHosts(http: HttpClient): Transport {
         return await http.send(request);
       } catch (error) {
         request.signal?.throwIfAborted();
-        throw unreachable(request.url, error);
+        throw isLayerpullError(error) ? error : unreachable(request.url, error);
       }
     },
   };

@@ -96,3 +96,14 @@ it('reaches a name that is not link-local', async () => {
   const named = new URL(`http://localhost:${url.port}/`);
   expect((await client().send({ method: 'GET', url: named })).status).toBe(200);
 });
+
+it('sends nothing any more once it is closed', async () => {
+  const { url } = await serve((_request, response) => response.end('ok'));
+  const [fresh, used] = [client(), client()];
+  await (await used.send({ method: 'GET', url })).discard();
+  for (const http of [fresh, used]) {
+    await http.close();
+    await http.close();
+    await expect(http.send({ method: 'GET', url })).rejects.toMatchObject({ code: 'UND_ERR_DESTROYED' });
+  }
+});

@@ -33,7 +33,7 @@ describe('a registry that cannot be reached', () => {
   });
 
   it('gets the hint to trust a certificate', () => {
-    expect(unreachable(url, withCode('SELF_SIGNED_CERT_IN_CHAIN')).hint).toContain('NODE_EXTRA_CA_CERTS');
+    expect(unreachable(url, withCode('SELF_SIGNED_CERT_IN_CHAIN')).hint).toContain('--ca-cert FILE');
   });
 
   it('gets the hint for plain http when it speaks no TLS', async () => {

@@ -1,4 +1,6 @@
 import { writeFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import { type AccessEntry, countBlobGets, parseAccessLog } from './access-log.ts';
 import { requireComponent } from './component-list.ts';
@@ -8,7 +10,7 @@ import { tempDir } from './temp.ts';
 export interface RealRegistry {
   /** `127.0.0.1:PORT` */
   readonly host: string;
-  /** `http://127.0.0.1:PORT` */
+  /** `http://127.0.0.1:PORT`, `https://` with TLS */
   readonly url: string;
   /** What a client sends to be let in; undefined: everyone is. */
   readonly authorization: string | undefined;
@@ -16,6 +18,8 @@ export interface RealRegistry {
   accessLog(): Promise<AccessEntry[]>;
   /** How often blobs, or the one with this digest, were read. */
   blobGets(digest?: string): Promise<number>;
+  /** Where its content is. */
+  readonly dataDir: string;
   /** The file that holds a blob's bytes, for tests that spoil it. */
   blobFile(digest: string): string;
   /** Forgets the log so far. */
@@ -33,6 +37,19 @@ export interface RealRegistryOptions {
     readonly issuer: string;
     readonly rootcertbundle: string;
   };
+  /** Speak https, with these PEM texts. Default: http. */
+  readonly tls?: RegistryTls;
+  /** Serve what another registry has, and keep a copy (pull-through cache). */
+  readonly remoteUrl?: string;
+  /** Serve what this registry has, from the same files. */
+  readonly filesOf?: Pick<RealRegistry, 'dataDir'>;
+}
+
+export interface RegistryTls {
+  readonly cert: string;
+  readonly key: string;
+  /** Ask for a certificate of this authority. */
+  readonly clientAuthority?: string;
 }
 
 export const credentials = { username: 'tester', password: 'let-me-pull' } as const;
@@ -49,7 +66,8 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
   writeFileSync(file, JSON.stringify(configOf(dir, options)));
   const child = await spawnProcess(program, ['serve', file], { env: { PATH: process.env['PATH'], ...env } });
   const [, host = ''] = await child.stderr.waitFor(/listening on (127\.0\.0\.1:\d+)/);
-  const url = `http://${host}`;
+  const url = `${options.tls ? 'https' : 'http'}://${host}`;
+  const dataDir = dataDirOf(dir, options);
 
   let marks = 0;
   let cleared = 0;
@@ -57,7 +75,7 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
     // A request is logged after its answer; the log is complete once it shows a request made now.
     marks += 1;
     const mark = `/v2/?mark=${marks}`;
-    await (await fetch(url + mark)).arrayBuffer();
+    await readAnything(url + mark);
     await child.stdout.waitFor(new RegExp(`"GET ${mark.replace('?', '\\?')} `));
     return parseAccessLog(child.stdout.lines()).filter((entry) => !entry.path.startsWith('/v2/?mark='));
   };
@@ -69,7 +87,8 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
     authorization: options.auth ? basicAuthorization() : undefined,
     accessLog,
     blobGets: async (digest) => countBlobGets(await accessLog(), digest),
-    blobFile: (digest) => blobFileIn(dir, digest),
+    dataDir,
+    blobFile: (digest) => blobFileIn(dataDir, digest),
     clearLog: async () => {
       cleared = (await allEntries()).length;
     },
@@ -78,16 +97,41 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
 }
 
 /** YAML, of which JSON is a part. */
-function configOf(dir: string, { auth, tokens }: RealRegistryOptions): unknown {
+function configOf(dir: string, options: RealRegistryOptions): unknown {
+  const { auth, tokens, tls, remoteUrl } = options;
   const htpasswd = { realm: 'tests', path: path.join(dir, 'htpasswd') };
   return {
     version: '0.1',
     log: { level: 'info', accesslog: { disabled: false } },
-    storage: { filesystem: { rootdirectory: path.join(dir, 'data') }, delete: { enabled: true } },
-    http: { addr: '127.0.0.1:0', secret: 'of the tests' },
+    storage: { filesystem: { rootdirectory: dataDirOf(dir, options) }, delete: { enabled: true } },
+    http: { addr: '127.0.0.1:0', secret: 'of the tests', ...(tls ? { tls: tlsFiles(dir, tls) } : {}) },
     ...(auth ? { auth: { htpasswd } } : {}),
     ...(tokens ? { auth: { token: tokens } } : {}),
+    ...(remoteUrl === undefined ? {} : { proxy: { remoteurl: remoteUrl } }),
   };
+}
+
+function dataDirOf(dir: string, { filesOf }: RealRegistryOptions): string {
+  return filesOf?.dataDir ?? path.join(dir, 'data');
+}
+
+function tlsFiles(dir: string, { cert, key, clientAuthority }: RegistryTls) {
+  const file = (name: string, text: string) => {
+    writeFileSync(path.join(dir, name), text);
+    return path.join(dir, name);
+  };
+  const clientcas = clientAuthority === undefined ? [] : [file('clients.pem', clientAuthority)];
+  return { certificate: file('server.pem', cert), key: file('server-key.pem', key), clientcas };
+}
+
+/** Over https too, whatever its certificate is. */
+function readAnything(url: string): Promise<void> {
+  const options = { agent: false, rejectUnauthorized: false };
+  return new Promise((resolve, reject) => {
+    const request = url.startsWith('https:') ? https.get(url, options) : http.get(url, options);
+    request.once('response', (response) => response.resume().once('end', resolve));
+    request.once('error', reject);
+  });
 }
 
 function basicAuthorization(): string {
@@ -97,5 +141,5 @@ function basicAuthorization(): string {
 
 function blobFileIn(dir: string, digest: string): string {
   const [algorithm = '', hex = ''] = digest.split(':');
-  return path.join(dir, 'data/docker/registry/v2/blobs', algorithm, hex.slice(0, 2), hex, 'data');
+  return path.join(dir, 'docker/registry/v2/blobs', algorithm, hex.slice(0, 2), hex, 'data');
 }
