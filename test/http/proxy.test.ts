@@ -245,6 +245,18 @@ describe('what a server may send us to, through a proxy', () => {
     expect(lines).toEqual(['CONNECT registry.test:443']);
   });
 
+  it('is no link-local address, where the user may well go to one', async () => {
+    const origin = await startPlain();
+    const proxy = await startWebProxy({ hosts: { '169.254.1.1:80': origin.host } });
+    const http = client(proxy.host);
+    const url = new URL('http://169.254.1.1/');
+    expect(await errorOf(http.send({ method: 'GET', url, isForeign: true }))).toMatchObject({
+      code: 'registry_protocol',
+    });
+    expect(proxy.lines()).toEqual([]);
+    expect(await read(http, url.href)).toBe('hello 169.254.1.1');
+  });
+
   it('is another host, which gets no credentials', async () => {
     const other = await startTlsHost(served);
     const first = await startTlsHost(served, () => ({
