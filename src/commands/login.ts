@@ -6,6 +6,7 @@ import { type PasswordSource, readLoginConfig, readPasswordSource } from '../con
 import { LayerpullError } from '../core/errors.ts';
 import { authFileFlag } from '../flags/access.ts';
 import { registryFlags } from '../flags/registry.ts';
+import { tlsFlags } from '../flags/tls.ts';
 import { ask, askHidden, readSecret } from '../ui/prompt.ts';
 
 export default class Login extends BaseCommand {
@@ -36,6 +37,7 @@ export default class Login extends BaseCommand {
     'password-stdin': Flags.boolean({ description: 'Read the password from stdin.' }),
     ...authFileFlag,
     'plain-http': registryFlags['plain-http'],
+    ...tlsFlags,
   };
 
   async run(): Promise<void> {

@@ -2,6 +2,7 @@ import type { LoginConfig } from '../config/login.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createHttpClient } from '../http/client.ts';
+import { meansTls } from '../http/trust.ts';
 import type { Credential } from '../registry/credentials/credentials.ts';
 import { createFileCredentials } from '../registry/credentials/files.ts';
 import { createKeeper } from '../registry/credentials/keeper.ts';
@@ -51,10 +52,10 @@ export async function login(
   signal: AbortSignal,
 ): Promise<LoginResult> {
   const target = parseLoginTarget(text);
-  const { version, plainHttp } = config.registry;
-  const http = createHttpClient({ userAgent: `layerpull/${version}`, refuseLinkLocal: true });
+  const { version, plainHttp, tls, proxies } = config.registry;
+  const http = createHttpClient({ userAgent: `layerpull/${version}`, refuseLinkLocal: true, tls, proxies });
   try {
-    const endpoint = endpointOf(target.registry, plainHttp);
+    const endpoint = endpointOf(target.registry, plainHttp, (url) => meansTls(tls, url));
     const parts = { transport: namingHosts(http), clock: systemClock };
     const credential = { kind: 'password', ...account, from: 'the command line' } as const;
     const proven = await checkLogin(parts, endpoint, credential, signal);

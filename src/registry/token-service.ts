@@ -59,7 +59,7 @@ export async function requestToken(
   const url = queryUrl(realm, request);
   return await readReply(
     request,
-    await sendFollowing(transport, { method: 'GET', url, headers, signal }),
+    await sendFollowing(transport, { method: 'GET', url, headers, isForeign: true, signal }),
     signal,
   );
 }
@@ -123,6 +123,7 @@ async function post(
     url,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
+    isForeign: true,
     signal,
   };
   return { ...(await transport.send(request)), url };
