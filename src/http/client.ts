@@ -63,9 +63,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 }
 
 async function send(routes: Routes, options: HttpClientOptions, request: HttpRequest): Promise<HttpResponse> {
-  request.signal?.throwIfAborted();
   const { url } = request;
-  const route = await routes.to(url);
+  const found = routes.to(url);
+  const route = found instanceof Promise ? await found : found;
   if (request.isForeign && options.refuseLinkLocal) await refuseLinkLocalTarget(url.hostname, route.proxy);
   try {
     return await sendBy(route, options, request);

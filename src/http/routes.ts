@@ -26,7 +26,8 @@ export interface Route {
 }
 
 export interface Routes {
-  to(url: URL): Promise<Route>;
+  /** At once where neither certificates nor proxies were given. */
+  to(url: URL): Route | Promise<Route>;
   /** Another route to the same URL, after `used` did not know the authority of its host. */
   wider(url: URL, used: Route): Promise<Route | undefined>;
   close(): Promise<void>;
@@ -39,10 +40,12 @@ export interface Routes {
  * @throws LayerpullError `usage` for certificate files that cannot be used
  */
 export function createRoutes(options: RouteOptions): Routes {
-  const agents = new Map<string, Agent>();
+  const { tls, proxies } = options;
+  if (tls === undefined && proxies === undefined) return oneRoute(options);
+  const trust = createTrust(tls ?? {});
+  const choose = createProxyChoice(proxies ?? {});
   const closing = new AbortController();
-  const trust = options.tls === undefined ? undefined : createTrust(options.tls);
-  const choose = options.proxies === undefined ? undefined : createProxyChoice(options.proxies);
+  const agents = new Map<string, Agent>();
   const agentFor = async (key: string, connect: () => Promise<Connect>): Promise<Agent> => {
     const known = agents.get(key);
     if (known) return known;
@@ -55,19 +58,19 @@ export function createRoutes(options: RouteOptions): Routes {
   const route = async (url: URL, hostTrust: HostTrust | undefined): Promise<Route> => {
     const proxy = choose?.(url);
     const isForwarded = proxy !== undefined && url.protocol === 'http:';
-    const key = keyOf(proxy, isForwarded ? 'forwarded' : (hostTrust?.name ?? 'plain'));
     const connect = async () => {
       if (!proxy) return directly(options, hostTrust);
       const proxyTrust = await proxyTrustOf(proxy, trust);
       if (isForwarded) return toForwarder({ timeout: timeoutOf(options), ...proxyTrust?.connect });
       return await throughTunnel(options, { proxy, proxyTrust, trust: hostTrust, closed: closing.signal });
     };
+    const key = keyOf(proxy, isForwarded ? 'forwarded' : (hostTrust?.name ?? 'plain'));
     return { agent: await agentFor(key, connect), proxy, trust: hostTrust, isForwarded };
   };
   return {
-    to: async (url) => await route(url, url.protocol === 'https:' ? await trust?.of(url) : undefined),
+    to: async (url) => await route(url, url.protocol === 'https:' ? await trust.of(url) : undefined),
     async wider(url, used) {
-      const hostTrust = used.trust && (await trust?.wider(used.trust));
+      const hostTrust = used.trust && (await trust.wider(used.trust));
       return hostTrust && (await route(url, hostTrust));
     },
     async close() {
@@ -76,6 +79,13 @@ export function createRoutes(options: RouteOptions): Routes {
       await Promise.all([...agents.values()].map((agent) => agent.destroy()));
     },
   };
+}
+
+/** The same for every URL, as for a lock server: Node's own authorities, and no proxy. */
+function oneRoute(options: RouteOptions): Routes {
+  const agent = createAgent(options, directly(options, undefined));
+  const route: Route = { agent, proxy: undefined, trust: undefined, isForwarded: false };
+  return { to: () => route, wider: async () => undefined, close: () => agent.destroy() };
 }
 
 function keyOf(proxy: HttpProxy | undefined, way: string): string {
@@ -118,8 +128,8 @@ function speakingTls(how: buildConnector.BuildOptions): buildConnector.connector
 }
 
 /** With all that the machine trusts: a company's own authority is usual for such a proxy. */
-async function proxyTrustOf({ url }: HttpProxy, trust: Trust | undefined): Promise<HostTrust | undefined> {
-  if (url.protocol !== 'https:' || !trust) return undefined;
+async function proxyTrustOf({ url }: HttpProxy, trust: Trust): Promise<HostTrust | undefined> {
+  if (url.protocol !== 'https:') return undefined;
   const usual = await trust.of(url);
   return (await trust.wider(usual)) ?? usual;
 }
