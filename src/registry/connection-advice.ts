@@ -24,8 +24,7 @@ const tlsHints: Readonly<Record<TlsProblem, (url: URL, cause: unknown) => string
   'host-name': (_url, cause) =>
     `its certificate is for ${certificateNames(cause) || 'another name'}: use a name that the certificate has`,
   certificate: () => 'its certificate cannot be used; --ca-cert and --cert-dir say whom to trust',
-  'client-certificate': ({ host }) =>
-    `it asks for a certificate of yours that it knows: put NAME.cert and NAME.key into ${host}/ below --cert-dir DIR`,
+  'client-certificate': howToShowCertificate,
   'no-tls': () => 'if it speaks plain http, use --plain-http',
 };
 
@@ -44,6 +43,11 @@ function isParserError(cause: unknown): boolean {
 
 function notHttpHint(url: URL): string {
   return `it does not speak http; ${howToSpeakHttps(url)}`;
+}
+
+/** For a server that wants a certificate of the client. */
+export function howToShowCertificate({ host }: URL): string {
+  return `it asks for a certificate of yours that it knows: put NAME.cert and NAME.key into ${host}/ below --cert-dir DIR`;
 }
 
 /** For a server that wants https and was spoken to in http. */

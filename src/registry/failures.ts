@@ -4,7 +4,7 @@ import type { HttpResponse } from '../http/client.ts';
 import { readBeginning } from '../http/limits.ts';
 import { ownCodeOf } from '../http/tls-problems.ts';
 import { transportProblem } from '../http/transport.ts';
-import { adviceFor, howToSpeakHttps } from './connection-advice.ts';
+import { adviceFor, howToShowCertificate, howToSpeakHttps } from './connection-advice.ts';
 import { type Account, deniedHint } from './denied.ts';
 import { readRetryAfter } from './retry-after.ts';
 
@@ -68,7 +68,8 @@ export async function statusError(
   const said = whatItSays(body, response.headers['content-type'] ?? '');
   const { status } = response;
   const retryAfterMs = readRetryAfter(response.headers);
-  if (status === 400 && wantsHttps(url, body)) return spokeHttp(url);
+  const spoken = status === 400 ? spokenWrongly(url, body) : undefined;
+  if (spoken) return spoken;
   if (status === 404) return notFound(subject, url, said);
   if (status === 401 || status === 403) return denied(subject, url, said, response.account);
   if (status === 429) {
@@ -117,15 +118,24 @@ function unexpected(url: URL, status: number, said: string): LayerpullError {
   });
 }
 
-/** What Go, nginx and others answer to http on a port for https. */
-function wantsHttps(url: URL, body: Buffer): boolean {
-  return url.protocol === 'http:' && /\bHTTPS (server|port|request)/i.test(body.toString('latin1', 0, 4_096));
-}
-
-function spokeHttp(url: URL): LayerpullError {
-  return new LayerpullError('registry_protocol', `${url.host} speaks https and was spoken to in http`, {
-    hint: howToSpeakHttps(url),
-  });
+/** What Go, nginx and others answer with status 400 to http on a port for https, and to a client without certificate. */
+function spokenWrongly(url: URL, body: Buffer): LayerpullError | undefined {
+  const text = body.toString('latin1', 0, 4_096);
+  if (url.protocol === 'http:' && /\bHTTPS (server|port|request)/i.test(text)) {
+    return new LayerpullError('registry_protocol', `${url.host} speaks https and was spoken to in http`, {
+      hint: howToSpeakHttps(url),
+    });
+  }
+  if (url.protocol === 'https:' && /\bSSL certificate\b/i.test(text)) {
+    return new LayerpullError(
+      'registry_protocol',
+      `${url.host} wants a certificate of the client that it knows`,
+      {
+        hint: howToShowCertificate(url),
+      },
+    );
+  }
+  return undefined;
 }
 
 const errorBody = v.object({

@@ -72,11 +72,28 @@ describe('a status that is no success', () => {
     expect((await statusError(subject, hub, answer(401, ''))).hint).toContain('does not exist');
   });
 
-  it('gets the hint for https when plain http was spoken to it', async () => {
+  it.each([
+    ['Client sent an HTTP request to an HTTPS server.\n', 'text/plain'],
+    ['<center>The plain HTTP request was sent to HTTPS port</center>', 'text/html'],
+  ])('gets the hint for https when plain http was spoken to it: %s', async (body, type) => {
     const plain = new URL('http://registry.example/v2/');
-    const reply = answer(400, 'Client sent an HTTP request to an HTTPS server.\n', 'text/plain');
-    expect((await statusError(subject, plain, reply)).hint).toContain('leave out --plain-http');
+    expect((await statusError(subject, plain, answer(400, body, type))).hint).toContain(
+      'leave out --plain-http',
+    );
+    const local = new URL('http://127.0.0.1:5000/v2/');
+    expect((await statusError(subject, local, answer(400, body, type))).hint).toContain('use --ca-cert');
   });
+
+  it.each(['No required SSL certificate was sent', 'The SSL certificate error'])(
+    'gets the hint for a certificate of the client: %s',
+    async (title) => {
+      const reply = answer(400, `<title>400 ${title}</title>`, 'text/html');
+      expect(await statusError(subject, url, reply)).toMatchObject({
+        code: 'registry_protocol',
+        hint: expect.stringContaining('NAME.cert and NAME.key into registry.example/'),
+      });
+    },
+  );
 });
 
 it('puts foreign text on one line', () => {
