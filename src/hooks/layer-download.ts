@@ -1,7 +1,9 @@
 import { type ErrorCode, isLayerpullError, messageOf } from '../core/errors.ts';
 import type { FailureClass, Hold } from '../lock/locks.ts';
+import type { SourceUse } from '../source/blob-source.ts';
 import type { Ingest } from '../store/blob-store.ts';
-import { type Attempt, ended, type LayerRun } from './layer-run.ts';
+import { type Attempt, type DownloadContext, ended, type LayerRun } from './layer-run.ts';
+import { Trail } from './layer-trail.ts';
 
 /** These concern the content, not this node: whoever tries next meets them too. */
 const contentErrors: ReadonlySet<ErrorCode> = new Set(['blob_not_found', 'digest_mismatch', 'size_mismatch']);
@@ -32,49 +34,77 @@ function giveWay(run: LayerRun, hold: Hold): Attempt {
   return { kind: 'again', force: false };
 }
 
-/** Downloads and publishes. Wrong bytes behind an inherited partial earn one fresh start. Returns bytes transferred. */
+/**
+ * Downloads and publishes. Wrong bytes are thrown away and earn another start at zero as long as one of the sources may
+ * do better. Returns bytes transferred.
+ */
 async function fetchVerified(run: LayerRun, hold: Hold): Promise<number> {
-  const first = await fetchOnce(run, hold, false);
-  if (first.kind === 'published') return first.bytes;
-  const second = await fetchOnce(run, hold, true);
-  if (second.kind === 'published') return first.bytes + second.bytes;
-  throw second.error;
+  const trail = new Trail();
+  let bytes = 0;
+  for (let fresh = false; ; fresh = true) {
+    const fetched = await fetchOnce(run, hold, trail, fresh);
+    bytes += fetched.bytes;
+    if (fetched.kind === 'published') return bytes;
+    if (!trail.mismatch(fetched.error, fetched.inherited)) throw fetched.error;
+  }
 }
 
 type Fetched =
   | { readonly kind: 'published'; readonly bytes: number }
-  | { readonly kind: 'tainted'; readonly bytes: number; readonly error: unknown };
+  | { readonly kind: 'wrong'; readonly bytes: number; readonly inherited: boolean; readonly error: unknown };
 
-async function fetchOnce(run: LayerRun, hold: Hold, fresh: boolean): Promise<Fetched> {
+async function fetchOnce(run: LayerRun, hold: Hold, trail: Trail, fresh: boolean): Promise<Fetched> {
   const writer = { session: run.locks.sessionId, ...(hold.token === undefined ? {} : { token: hold.token }) };
   // A large partial takes time to take over: whoever waits must not think that nothing happens.
   const onCopied = (bytes: number) => hold.progress(bytes);
   const ingest = await run.store.ingest(run.layer, writer, { fresh, onCopied });
   try {
-    await transfer(run, hold, ingest);
-    await ingest.commit();
-    return { kind: 'published', bytes: ingest.written() - ingest.offset };
-  } catch (error) {
-    const inherited = ingest.offset > 0 && isLayerpullError(error) && error.code === 'digest_mismatch';
-    if (!inherited) throw error;
-    return { kind: 'tainted', bytes: ingest.written() - ingest.offset, error };
+    await transfer(run, hold, trail, ingest);
+    return await publish(ingest);
   } finally {
     await ingest.close();
   }
 }
 
-async function transfer(run: LayerRun, hold: Hold, ingest: Ingest): Promise<void> {
+/** Only what the store finds out about the whole is a verdict on all bytes. */
+async function publish(ingest: Ingest): Promise<Fetched> {
+  const bytes = ingest.written() - ingest.offset;
+  try {
+    await ingest.commit();
+    return { kind: 'published', bytes };
+  } catch (error) {
+    if (!isLayerpullError(error) || error.code !== 'digest_mismatch') throw error;
+    return { kind: 'wrong', bytes, inherited: ingest.offset > 0, error };
+  }
+}
+
+async function transfer(run: LayerRun, hold: Hold, trail: Trail, ingest: Ingest): Promise<void> {
   const signal = AbortSignal.any([run.signal, hold.revoked]);
-  const token = hold.token === undefined ? {} : { token: hold.token };
-  run.onEvent({ kind: 'started', offset: ingest.offset, source: hold.source });
-  hold.progress(ingest.offset);
-  for await (const chunk of run.download({ offset: ingest.offset, source: hold.source, signal, ...token })) {
+  const { offset } = ingest;
+  run.onEvent({ kind: 'started', offset, source: hold.source });
+  hold.progress(offset);
+  for await (const chunk of run.download(contextOf(run, hold, trail, { offset, signal }))) {
     signal.throwIfAborted();
+    trail.gave();
     await ingest.write(chunk);
     hold.progress(ingest.written());
     run.onEvent({ kind: 'progress', offset: ingest.written() });
   }
   signal.throwIfAborted();
+}
+
+function contextOf(
+  run: LayerRun,
+  { source, token }: Hold,
+  trail: Trail,
+  range: Pick<DownloadContext, 'offset' | 'signal'>,
+): DownloadContext {
+  trail.begin();
+  const onSource = (use: SourceUse) => {
+    trail.use(use);
+    run.onEvent({ kind: 'source', ...use });
+  };
+  return { ...range, source, standing: trail.standing, onSource, ...(token === undefined ? {} : { token }) };
 }
 
 function failureClass(error: unknown): FailureClass {

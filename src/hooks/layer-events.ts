@@ -7,6 +7,8 @@ export type LayerEvent =
   | { readonly kind: 'waiting'; readonly position: number; readonly holder?: NodeId }
   /** `offset`: bytes taken over from an earlier attempt. */
   | { readonly kind: 'started'; readonly offset: number; readonly source: Source }
+  /** The bytes from `offset` on come from this source. `reason`: why the one before it was left. */
+  | { readonly kind: 'source'; readonly url: string; readonly offset: number; readonly reason?: string }
   | { readonly kind: 'progress'; readonly offset: number }
   /** The lock went to somebody else; what was downloaded is kept and the layer waits again. */
   | { readonly kind: 'revoked'; readonly message: string };

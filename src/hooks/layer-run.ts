@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import type { NodeId, Token } from '../core/ids.ts';
 import type { Place, SessionLocks, Source } from '../lock/locks.ts';
+import type { SourceUse, Standing } from '../source/blob-source.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { LayerEvent, LayerOutcome } from './layer-events.ts';
 import type { Slots } from './layer-slots.ts';
@@ -14,6 +15,13 @@ export interface DownloadContext {
   readonly token?: Token;
   /** Aborts with the pull, and when the lock goes to somebody else. */
   readonly signal: AbortSignal;
+  /**
+   * For a download that has several sources to choose from: whether one of them, by url, may give bytes now. Ask before
+   * each is read.
+   */
+  readonly standing: (url: string) => Standing;
+  /** To be told of each source before it is read, so that its bytes can be laid to its door. */
+  readonly onSource: (use: SourceUse) => void;
 }
 
 export type LayerDownload = (context: DownloadContext) => AsyncIterable<Uint8Array>;

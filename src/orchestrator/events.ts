@@ -9,6 +9,12 @@ export interface LayerSource {
   readonly node?: NodeId;
 }
 
+/** One of several servers that gave the bytes of a layer. */
+export interface ByteSource extends LayerSource {
+  readonly url: string;
+  readonly bytes: number;
+}
+
 /** `present`: was in the store before; `skipped`: another node of this store finished it meanwhile. */
 export type OutcomeKind = 'downloaded' | 'copied' | 'skipped' | 'present';
 
@@ -37,12 +43,23 @@ export type PullEvent =
   /** At most ten a second per layer. */
   | { readonly kind: 'progress'; readonly digest: Digest; readonly offset: number; readonly size: number }
   | { readonly kind: 'retrying'; readonly digest: Digest; readonly message: string }
+  /** The bytes from `offset` on come from another server. `message`: why the one before it was left. */
+  | {
+      readonly kind: 'switched';
+      readonly digest: Digest;
+      readonly offset: number;
+      readonly size: number;
+      readonly source: LayerSource;
+      readonly message?: string;
+    }
   | {
       readonly kind: 'finished';
       readonly digest: Digest;
       readonly size: number;
       readonly outcome: OutcomeKind;
       readonly source: LayerSource;
+      /** As in the result of the layer. */
+      readonly sources?: readonly ByteSource[];
       /** Bytes this process transferred. */
       readonly bytes: number;
       readonly durationMs: number;
@@ -64,7 +81,10 @@ export interface LayerResult {
   readonly size: number;
   readonly mediaType: string;
   readonly outcome: OutcomeKind;
+  /** Where it came from; of several servers the one that made it whole. */
   readonly source: LayerSource;
+  /** Where the bytes came from in turn, if it was more than one server. */
+  readonly sources?: readonly ByteSource[];
   /** Bytes this process transferred. */
   readonly bytes: number;
   readonly durationMs: number;

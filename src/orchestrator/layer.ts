@@ -2,13 +2,14 @@ import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import { messageOf } from '../core/errors.ts';
 import { runLayer } from '../hooks/layer.ts';
-import type { LayerEvent, LayerOutcome } from '../hooks/layer-events.ts';
+import type { LayerOutcome } from '../hooks/layer-events.ts';
 import type { Slots } from '../hooks/layer-slots.ts';
 import type { SessionLocks } from '../lock/locks.ts';
 import type { BlobSource } from '../source/blob-source.ts';
 import { type TransferBounds, transferring } from '../source/transfer.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import type { LayerResult, LayerSource, PullEvent } from './events.ts';
+import type { ByteSource, LayerResult, LayerSource, PullEvent } from './events.ts';
+import { startTelling } from './teller.ts';
 
 export interface PullLayerOptions {
   readonly store: { readonly blobs: BlobStore };
@@ -22,9 +23,6 @@ export interface PullLayerOptions {
   readonly onEvent: (event: PullEvent) => void;
 }
 
-/** Ten a second are enough for people, and keep a busy pull from talking more than it downloads. */
-const progressEveryMs = 100;
-
 /** Runs one blob through the layer hook and tells of it as part of a pull. */
 export async function pullLayer(blob: Descriptor, options: PullLayerOptions): Promise<LayerResult> {
   const { locks, slots, clock, signal, onEvent, store } = options;
@@ -33,79 +31,35 @@ export async function pullLayer(blob: Descriptor, options: PullLayerOptions): Pr
     clock,
     onRetry: (error) => onEvent({ kind: 'retrying', digest: blob.digest, message: messageOf(error) }),
   });
-  const teller = startTelling(blob, source.url, clock, onEvent);
+  const teller = startTelling({ blob, url: source.url, clock, onEvent });
   const outcome = await runLayer(blob, {
     ...{ locks, slots, clock, signal, store: store.blobs, onEvent: teller.tell },
     download: (context) => source.open(blob, context),
   }).finally(teller.stop);
-  return finish(blob, outcome, source.url, onEvent);
+  return finish(blob, outcome, teller.givers(), onEvent);
 }
 
 function finish(
   blob: Descriptor,
   outcome: LayerOutcome,
-  url: string,
+  givers: readonly ByteSource[],
   onEvent: (event: PullEvent) => void,
 ): LayerResult {
   const { digest, size, mediaType } = blob;
-  const source = sourceOf(outcome, url);
-  const durationMs = Math.round(outcome.durationMs);
-  onEvent({
-    kind: 'finished',
-    digest,
-    size,
+  const ended = {
     outcome: outcome.kind,
-    source,
+    source: sourceOf(outcome, givers),
+    ...(givers.length > 1 ? { sources: givers } : {}),
     bytes: outcome.bytes,
-    durationMs,
-  });
-  return { digest, size, mediaType, outcome: outcome.kind, source, bytes: outcome.bytes, durationMs };
+    durationMs: Math.round(outcome.durationMs),
+  };
+  onEvent({ kind: 'finished', digest, size, ...ended });
+  return { digest, size, mediaType, ...ended };
 }
 
-function sourceOf(outcome: LayerOutcome, url: string): LayerSource {
-  if (outcome.kind === 'downloaded') return { kind: 'registry', url };
-  return { kind: 'store', ...(outcome.by ? { node: outcome.by } : {}) };
-}
-
-interface Teller {
-  tell(event: LayerEvent): void;
-  stop(): void;
-}
-
-/** Turns the hook's events into the pull's. Progress is told by the clock, so that a stall shows where it stands. */
-function startTelling(
-  blob: Descriptor,
-  url: string,
-  clock: Clock,
-  onEvent: (event: PullEvent) => void,
-): Teller {
-  const { digest, size } = blob;
-  let reached = 0;
-  let told = 0;
-  const tellProgress = () => {
-    if (reached === told) return;
-    told = reached;
-    onEvent({ kind: 'progress', digest, size, offset: reached });
-  };
-  const stopTicking = clock.every(progressEveryMs, tellProgress);
-  const tell = (event: LayerEvent) => {
-    switch (event.kind) {
-      case 'waiting':
-        return onEvent({ ...event, digest });
-      case 'started': {
-        const source = { kind: 'registry', url } as const;
-        reached = told = event.offset;
-        return onEvent({ kind: 'downloading', digest, size, offset: event.offset, source });
-      }
-      case 'revoked':
-        return onEvent({ kind: 'retrying', digest, message: event.message });
-      case 'progress':
-        reached = event.offset;
-    }
-  };
-  const stop = () => {
-    stopTicking();
-    tellProgress();
-  };
-  return { tell, stop };
+/** Of several the last: the one that made the layer whole. */
+function sourceOf({ kind, by }: LayerOutcome, givers: readonly ByteSource[]): LayerSource {
+  const last = givers.at(-1);
+  if (kind === 'downloaded') return { kind: 'registry', ...(last ? { url: last.url } : {}) };
+  return { kind: 'store', ...(by ? { node: by } : {}) };
 }

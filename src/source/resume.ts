@@ -31,15 +31,16 @@ async function* openResuming(
   source: BlobSource,
   options: ResumeOptions,
   descriptor: Descriptor,
-  { offset = 0, signal }: OpenBlob,
+  request: OpenBlob,
 ): AsyncGenerator<Uint8Array> {
   const { clock, onRetry } = options;
+  const { offset = 0, signal } = request;
   let reached = offset;
   let failures = 0;
   for (let breaks = 0; ; breaks += 1) {
     let failure: unknown;
     try {
-      for await (const chunk of source.open(descriptor, { offset: reached, signal })) {
+      for await (const chunk of source.open(descriptor, { ...request, offset: reached })) {
         reached += chunk.length;
         if (chunk.length > 0) failures = 0;
         yield chunk;

@@ -29,14 +29,18 @@ async function* openWatched(
   source: BlobSource,
   { clock, stallMs = defaultStallMs }: StallOptions,
   descriptor: Descriptor,
-  { offset = 0, signal }: OpenBlob,
+  request: OpenBlob,
 ): AsyncGenerator<Uint8Array> {
-  let reached = offset;
+  let reached = request.offset ?? 0;
   const watch = startWatch(clock, stallMs, () => stalled(source, descriptor, reached, stallMs));
-  const request = { offset, signal: AbortSignal.any([signal, watch.signal]), onHold: watch.hold };
+  const signal = AbortSignal.any([request.signal, watch.signal]);
+  const onHold = (holding: boolean) => {
+    watch.hold(holding);
+    request.onHold?.(holding);
+  };
   try {
     watch.hold(false);
-    for await (const chunk of source.open(descriptor, request)) {
+    for await (const chunk of source.open(descriptor, { ...request, signal, onHold })) {
       if (chunk.length === 0) continue;
       watch.hold(true);
       reached += chunk.length;

@@ -68,6 +68,10 @@ function describeEvent(event: LayerEvent): string {
     }
     case 'retrying':
       return `retrying: ${oneLine(event.message)}`;
+    case 'switched': {
+      const why = event.message === undefined ? '' : ` (${oneLine(event.message)})`;
+      return `going on at ${formatBytes(event.offset)} from ${oneLine(event.source.url ?? event.source.kind)}${why}`;
+    }
     case 'finished':
       return describeOutcome(event.outcome, event.size, event.source);
     case 'failed':

@@ -98,6 +98,10 @@ function applyLayerEvent(layer: LayerState, event: LayerEvent, nowMs: number): v
     case 'retrying':
       layer.message = event.message;
       return;
+    case 'switched':
+      layer.source = event.source;
+      delete layer.message;
+      return;
     case 'finished':
       layer.status = 'finished';
       layer.outcome = event.outcome;

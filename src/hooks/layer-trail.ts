@@ -1,0 +1,56 @@
+import type { SourceUse, Standing } from '../source/blob-source.ts';
+
+const good: Standing = { kind: 'good' };
+const doubtful: Standing = { kind: 'doubtful' };
+const barred: Standing = { kind: 'barred' };
+
+/**
+ * Which sources gave the bytes of one layer, and what follows when they turn out wrong: whoever gave all of them is
+ * wrong; of several, or of bytes that were there before, nobody knows who it was, so all of them are doubtful. A
+ * doubtful source is asked last, and then alone from the first byte to the last, so that the next result is proof.
+ */
+export class Trail {
+  readonly #wrong = new Map<string, unknown>();
+  readonly #doubtful = new Set<string>();
+  #contributors = new Set<string>();
+  #current: string | undefined;
+
+  /** The bytes from now on belong to a new file. */
+  begin(): void {
+    this.#contributors = new Set();
+    this.#current = undefined;
+  }
+
+  use({ url }: SourceUse): void {
+    this.#current = url;
+  }
+
+  /** Bytes came from the source in use. */
+  gave(): void {
+    if (this.#current !== undefined) this.#contributors.add(this.#current);
+  }
+
+  readonly standing = (url: string): Standing => {
+    if (this.#wrong.has(url)) return { kind: 'wrong', error: this.#wrong.get(url) };
+    const others = [...this.#contributors].filter((other) => other !== url);
+    const isDoubtful = this.#doubtful.has(url);
+    if (others.length > 0 && (isDoubtful || others.some((other) => this.#doubtful.has(other)))) return barred;
+    return isDoubtful ? doubtful : good;
+  };
+
+  /**
+   * The bytes were wrong. Answers whether another try can end differently.
+   *
+   * @param inherited whether some of them were there before
+   */
+  mismatch(error: unknown, inherited: boolean): boolean {
+    const given = [...this.#contributors];
+    const isProof = !inherited && given.length === 1;
+    const news = given.filter((url) => !(isProof ? this.#wrong : this.#doubtful).has(url));
+    for (const url of news) {
+      if (isProof) this.#wrong.set(url, error);
+      else this.#doubtful.add(url);
+    }
+    return inherited || news.length > 0;
+  }
+}
