@@ -2,6 +2,7 @@ import { Command } from '@oclif/core/command';
 import * as Errors from '@oclif/core/errors';
 import * as Flags from '@oclif/core/flags';
 import type * as Interfaces from '@oclif/core/interfaces';
+import { withConfigFile } from './config/file.ts';
 import {
   type GivenFlags,
   type LogLevel,
@@ -44,6 +45,7 @@ export abstract class BaseCommand extends Command {
     json: Flags.boolean({ description: 'Print one JSON document on stdout.' }),
     quiet: Flags.boolean({ char: 'q', description: 'No progress, only the result and errors.' }),
     'log-level': Flags.string({ description: 'Least level to log.', options: [...logLevels] }),
+    config: Flags.string({ description: 'Configuration file. Empty: none.', helpValue: 'FILE' }),
     'log-format': Flags.string({ description: 'Form of the log on stderr.', options: [...logFormats] }),
   };
 
@@ -55,7 +57,7 @@ export abstract class BaseCommand extends Command {
     options: WorkOptions,
     action: (context: CommandContext) => Promise<void>,
   ): Promise<void> {
-    const machine = readMachine(this.config.version);
+    const machine = await withConfigFile(readMachine(this.config.version), flags, () => this.allFlagNames());
     const output = readOutput(flags, machine, options.logLevel);
     this.output = output;
     const log = openLog(output, machine, options);
@@ -86,6 +88,10 @@ export abstract class BaseCommand extends Command {
     const failure = this.toFailure(error);
     report(failure, this.reportTarget());
     throw new Errors.ExitError(failure.exitCode);
+  }
+
+  private allFlagNames(): string[] {
+    return this.config.commands.flatMap((command) => Object.keys(command.flags));
   }
 
   private toFailure(error: unknown): LayerpullError {

@@ -4,10 +4,11 @@ import type { Log } from '../core/log.ts';
 import { createRegistry } from '../registry/client.ts';
 import type { ImageRegistry } from '../registry/image-registry.ts';
 import { composeCredentials } from './credentials.ts';
+import { composeMirrors } from './mirrors.ts';
 
 /** Wires the way to the registries. `registry`: that of the image, for which credentials may be given. */
 export function composeRegistry(config: RegistryConfig, log: Log, registry: string): ImageRegistry {
-  const { version, plainHttp, tls, proxies, transfer, access } = config;
+  const { version, plainHttp, tls, proxies, transfer, access, mirrors } = config;
   return createRegistry({
     userAgent: `layerpull/${version}`,
     plainHttp,
@@ -18,5 +19,6 @@ export function composeRegistry(config: RegistryConfig, log: Log, registry: stri
     credentials: composeCredentials(access, log, registry),
     stallMs: transfer.stallTimeoutMs,
     requestsPerSecond: transfer.requestsPerSecond,
+    mirrors: composeMirrors(mirrors),
   });
 }

@@ -1,4 +1,5 @@
 import { type AccessConfig, readAccess } from './access.ts';
+import { type MirrorsConfig, readMirrors } from './mirrors.ts';
 import { type ProxyConfig, readProxyConfig } from './proxy.ts';
 import { readTlsConfig, type TlsConfig } from './tls.ts';
 import { readTransfer, type TransferConfig } from './transfer.ts';
@@ -14,6 +15,7 @@ export interface RegistryConfig {
   readonly transfer: TransferConfig;
   readonly tls: TlsConfig;
   readonly proxies: ProxyConfig;
+  readonly mirrors: MirrorsConfig;
 }
 
 /** @throws LayerpullError `usage` */
@@ -25,5 +27,6 @@ export function readRegistryConfig(flags: GivenFlags, machine: Machine): Registr
     transfer: readTransfer(flags, machine),
     tls: readTlsConfig(flags, machine),
     proxies: readProxyConfig(machine),
+    mirrors: readMirrors(flags, machine),
   };
 }

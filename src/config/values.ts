@@ -16,6 +16,18 @@ export interface Machine {
   readonly workingDirectory: string;
   readonly stderrIsTerminal: boolean;
   readonly stdoutIsTerminal: boolean;
+  /** The configuration file, if there is one. */
+  readonly file?: ConfigFile;
+}
+
+/** A configuration file that was read. */
+export interface ConfigFile {
+  /** Absolute. */
+  readonly path: string;
+  /** By flag name; lists are joined by commas. */
+  readonly settings: ReadonlyMap<string, string>;
+  /** Settings for single registries: `docker.io`. */
+  readonly registries: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
 
 /** Names of older clients and of other tools that count too, after the `LAYERPULL_` ones. */
@@ -23,15 +35,16 @@ const olderNames: Readonly<Record<string, string>> = {
   server: 'LOCK_SERVER_URL',
   node: 'NODE_ID',
   authfile: 'REGISTRY_AUTH_FILE',
+  'registries-conf': 'CONTAINERS_REGISTRIES_CONF',
 };
 
 export interface Setting {
   readonly text: string;
-  /** `--node` or `LAYERPULL_NODE`, for error messages. */
+  /** `--node`, `LAYERPULL_NODE` or `FILE: node`, for error messages. */
   readonly from: string;
 }
 
-/** flag > `LAYERPULL_*` > older name; an empty variable counts as absent. */
+/** flag > `LAYERPULL_*` > older name > configuration file; an empty variable counts as absent. */
 export function setting(name: string, flags: GivenFlags, machine: Machine): Setting | undefined {
   const given = flags[name];
   if (given !== undefined) return { text: String(given), from: `--${name}` };
@@ -40,7 +53,18 @@ export function setting(name: string, flags: GivenFlags, machine: Machine): Sett
     const text = variable && machine.env[variable];
     if (text) return { text, from: variable };
   }
-  return undefined;
+  return settingOfFile(name, machine.file);
+}
+
+function settingOfFile(name: string, file: ConfigFile | undefined): Setting | undefined {
+  const text = file?.settings.get(name);
+  return file === undefined || text === undefined ? undefined : { text, from: `${file.path}: ${name}` };
+}
+
+/** The file's table for one registry, read as if it were a configuration file of its own. */
+export function registryTable({ path, registries }: ConfigFile, registry: string): ConfigFile {
+  const settings = registries.get(registry) ?? new Map();
+  return { path: `${path}: [registry.${JSON.stringify(registry)}]`, settings, registries: new Map() };
 }
 
 export function readSwitch(name: string, flags: GivenFlags, machine: Machine): boolean {

@@ -31,7 +31,8 @@ export interface SpawnerOptions {
 export function createSpawner({ program, env }: SpawnerOptions, folder: string): SpawnChild {
   const options = { env: childEnvironment(env), stdio: ['pipe', 'pipe', 'pipe'] as ['pipe', 'pipe', 'pipe'] };
   return (args) => {
-    const child = spawn(process.execPath, ['--import', tether(folder), program, ...args], options);
+    const ownArgs = [...args, '--config', ''];
+    const child = spawn(process.execPath, ['--import', tether(folder), program, ...ownArgs], options);
     child.stdin.on('error', () => {});
     const ended = new Promise<ChildEnd>((resolve) => {
       child.once('error', (error) => resolve({ kind: 'never-started', message: messageOf(error) }));
@@ -45,7 +46,12 @@ export function createSpawner({ program, env }: SpawnerOptions, folder: string):
 
 /** Without what the user has set for layerpull: the demo decides all of it itself. */
 export function childEnvironment(env: SpawnerOptions['env']): Record<string, string> {
-  const olderNames = ['LOCK_SERVER_URL', 'NODE_ID', 'ALLOW_MULTI_NODE_DOWNLOAD'];
+  const olderNames = [
+    'LOCK_SERVER_URL',
+    'NODE_ID',
+    'ALLOW_MULTI_NODE_DOWNLOAD',
+    'CONTAINERS_REGISTRIES_CONF',
+  ];
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
     if (value !== undefined && !name.startsWith('LAYERPULL_') && !olderNames.includes(name))

@@ -1,5 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { accessFlags } from './access.ts';
+import { mirrorFlags } from './mirrors.ts';
 import { tlsFlags } from './tls.ts';
 import { transferFlags } from './transfer.ts';
 
@@ -9,4 +10,5 @@ export const registryFlags = {
   ...accessFlags,
   ...transferFlags,
   ...tlsFlags,
+  ...mirrorFlags,
 };

@@ -20,6 +20,8 @@ export interface TlsSettings {
   readonly moreCertDirs?: readonly string[];
   /** Accept any certificate. Default false. */
   readonly skipVerify?: boolean;
+  /** The same for these hosts, `HOST[:PORT]` as in URLs; they may be added until they are asked. */
+  readonly insecureHosts?: ReadonlySet<string>;
   /** Where the machine may keep its authorities; the first that exists counts. */
   readonly systemCaFiles?: readonly string[];
   /** More authorities; a file that is not there is passed over. */

@@ -36,20 +36,26 @@ export async function pullLayer(blob: Descriptor, options: PullLayerOptions): Pr
     ...{ locks, slots, clock, signal, store: store.blobs, onEvent: teller.tell },
     download: (context) => source.open(blob, context),
   }).finally(teller.stop);
-  return finish(blob, outcome, teller.givers(), onEvent);
+  return finish(blob, outcome, { givers: teller.givers(), url: source.url }, onEvent);
+}
+
+interface Origin {
+  readonly givers: readonly ByteSource[];
+  /** Where the blob is asked for. */
+  readonly url: string;
 }
 
 function finish(
   blob: Descriptor,
   outcome: LayerOutcome,
-  givers: readonly ByteSource[],
+  from: Origin,
   onEvent: (event: PullEvent) => void,
 ): LayerResult {
   const { digest, size, mediaType } = blob;
   const ended = {
     outcome: outcome.kind,
-    source: sourceOf(outcome, givers),
-    ...(givers.length > 1 ? { sources: givers } : {}),
+    source: sourceOf(outcome, from),
+    ...(from.givers.length > 1 ? { sources: from.givers } : {}),
     bytes: outcome.bytes,
     durationMs: Math.round(outcome.durationMs),
   };
@@ -58,8 +64,7 @@ function finish(
 }
 
 /** Of several the last: the one that made the layer whole. */
-function sourceOf({ kind, by }: LayerOutcome, givers: readonly ByteSource[]): LayerSource {
-  const last = givers.at(-1);
-  if (kind === 'downloaded') return { kind: 'registry', ...(last ? { url: last.url } : {}) };
+function sourceOf({ kind, by }: LayerOutcome, { givers, url }: Origin): LayerSource {
+  if (kind === 'downloaded') return { kind: 'registry', url: givers.at(-1)?.url ?? url };
   return { kind: 'store', ...(by ? { node: by } : {}) };
 }

@@ -43,7 +43,14 @@ export function startTelling({ blob, url, clock, onEvent }: TellerOptions): Tell
     const source: LayerSource = { kind: 'registry', url: next };
     if (isFirst) return onEvent({ kind: 'downloading', digest, size, offset: reached, source });
     tellProgress();
-    onEvent({ kind: 'switched', digest, size, offset: reached, source, ...(reason ? { message: reason } : {}) });
+    onEvent({
+      kind: 'switched',
+      digest,
+      size,
+      offset: reached,
+      source,
+      ...(reason ? { message: reason } : {}),
+    });
   };
   const start = (offset: number) => {
     reached = told = offset;

@@ -4,14 +4,17 @@ import { createHttpClient, type HttpClient } from '../http/client.ts';
 import type { ProxySettings } from '../http/proxies.ts';
 import { meansTls, type TlsSettings } from '../http/trust.ts';
 import { createAccess } from './access.ts';
-import { createTokens, type Scope } from './auth.ts';
+import { createTokens } from './auth.ts';
 import { createPasswords } from './basic.ts';
 import { createBlobs } from './blobs.ts';
 import { type Credentials, noCredentials } from './credentials/credentials.ts';
 import type { Reader, RetryBounds } from './documents.ts';
 import { endpointOf } from './endpoint.ts';
 import type { ImageRegistry } from './image-registry.ts';
-import { formatReference, type ImageReference } from './reference.ts';
+import { createInTurn, type MirrorBounds } from './in-turn.ts';
+import { speakingEither } from './insecure.ts';
+import { createImageServers, type MirrorSources } from './mirrors.ts';
+import { formatReference } from './reference.ts';
 import { limitingRequests } from './request-rate.ts';
 import { resolveImage } from './resolve.ts';
 import { namingHosts } from './transport.ts';
@@ -39,6 +42,8 @@ export interface RegistryOptions {
   readonly stallMs?: number;
   /** Requests a second to all registries together, with those for tokens and redirects. Default 0: no limit. */
   readonly requestsPerSecond?: number;
+  /** Other servers to ask before the registry of an image. Default: none. */
+  readonly mirrors?: MirrorSources & MirrorBounds;
 }
 
 /**
@@ -48,26 +53,33 @@ export interface RegistryOptions {
  */
 export function createRegistry(options: RegistryOptions): ImageRegistry {
   const { clock, plainHttp = false, log = silentLog, bounds = {}, credentials = noCredentials } = options;
-  const { userAgent, tls = {}, proxies = {} } = options;
-  const http = options.http ?? createHttpClient({ userAgent, refuseLinkLocal: true, tls, proxies });
+  const { userAgent, tls = {}, proxies = {}, mirrors = {} } = options;
+  const insecureHosts = new Set<string>();
+  const lax = { ...tls, insecureHosts };
+  const http = options.http ?? createHttpClient({ userAgent, refuseLinkLocal: true, tls: lax, proxies });
   const closing = new AbortController();
-  const transport = limitingRequests(namingHosts(http), clock, options.requestsPerSecond ?? 0);
+  const polite = limitingRequests(namingHosts(http), clock, options.requestsPerSecond ?? 0);
+  const transport = speakingEither(polite, insecureHosts);
   const closed = closing.signal;
   const tokens = createTokens({ transport, clock, credentials, closed });
   const access = createAccess(transport, tokens, createPasswords(credentials, closed));
-  const reader: Reader = { access, clock, bounds };
-  const scopeOf = ({ registry, repository }: ImageReference): Scope => ({
-    endpoint: endpointOf(registry, plainHttp, (url) => meansTls(tls, url)),
-    repository,
-  });
+  const endpoint = (registry: string) => endpointOf(registry, plainHttp, (url) => meansTls(tls, url));
+  const servers = createImageServers({ ...mirrors, endpointOf: endpoint, insecureHosts });
+  const inTurn = createInTurn({ servers, clock, mirrors, bounds });
   return {
     async resolve(reference, options, signal) {
-      const image = await resolveImage(reader, scopeOf(reference), reference, options, signal);
+      const image = await inTurn.first(reference, signal, (scope, alone) => {
+        const reader: Reader = { access, clock, bounds: alone ? bounds : { ...bounds, retries: 0 } };
+        return resolveImage(reader, scope, reference, options, signal);
+      });
       const { digest } = image.manifest.descriptor;
       log.debug({ image: formatReference(reference), digest, layers: image.layers.length }, 'resolved');
       return image;
     },
-    blobs: (reference) => createBlobs(access, scopeOf(reference), { clock, stallMs: options.stallMs }),
+    blobs: (reference) =>
+      inTurn.blobs(reference, endpoint(reference.registry).base.origin, (scope) =>
+        createBlobs(access, scope, { clock, stallMs: options.stallMs }),
+      ),
     async close() {
       closing.abort(new Error('the registry client is closed'));
       if (!options.http) await http.close();

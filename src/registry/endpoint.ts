@@ -25,6 +25,11 @@ export function endpointOf(
   return { registry, base: new URL(`http://${hosts[registry] ?? registry}/`) };
 }
 
+/** The host that answers for a registry. */
+export function networkHost(registry: string): string {
+  return hosts[registry] ?? registry;
+}
+
 export function manifestUrl({ base }: Endpoint, repository: string, name: string): URL {
   return new URL(`/v2/${repository}/manifests/${name}`, base);
 }

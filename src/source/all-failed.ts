@@ -25,7 +25,9 @@ export function isOfServer(error: unknown): error is LayerpullError {
 export function allFailed(what: string, failures: readonly Failure[], registryUrl: string): LayerpullError {
   const { error } = mostTelling(failures, registryUrl);
   if (failures.length === 1) return error;
-  const listed = failures.slice(0, mostListed).map((failure) => `${hostOf(failure.url)} ${reasonOf(failure)}`);
+  const listed = failures
+    .slice(0, mostListed)
+    .map((failure) => `${hostOf(failure.url)} ${reasonOf(failure)}`);
   const more = failures.length > mostListed ? [`and ${failures.length - mostListed} more`] : [];
   return new LayerpullError(error.code, `no server gave ${what}: ${[...listed, ...more].join('; ')}`, {
     ...(error.hint === undefined ? {} : { hint: error.hint }),

@@ -12,9 +12,12 @@ export interface Candidate {
 }
 
 export interface FallbackOptions {
-  /** The url of the registry itself, whose answer counts when all have failed. */
+  /** The url of the registry that the blobs belong to. */
   readonly url: string;
-  /** In the order in which they are asked; not empty. Called for each open. */
+  /**
+   * In the order in which they are asked, the registry itself last: its answer counts when all have failed. Not empty.
+   * Called for each open.
+   */
   readonly candidates: () => Promise<readonly Candidate[]>;
 }
 
@@ -33,7 +36,9 @@ async function* openInTurn(
 ): AsyncGenerator<Uint8Array> {
   const failures: Failure[] = [];
   let reached = request.offset ?? 0;
-  for (const candidate of inOrder(await options.candidates(), request)) {
+  const candidates = await options.candidates();
+  const own = candidates.at(-1)?.source.url ?? options.url;
+  for (const candidate of inOrder(candidates, request)) {
     const { source } = candidate;
     const standing = standingOf(source, request);
     if (standing.kind === 'wrong') failures.push(failureOf(source, toLayerpullError(standing.error)));
@@ -49,7 +54,7 @@ async function* openInTurn(
       failures.push(noteFailure(candidate, error, request.signal));
     }
   }
-  throw failures.length > 0 ? allFailed(descriptor.digest, failures, options.url) : nobodyLeft(descriptor);
+  throw failures.length > 0 ? allFailed(descriptor.digest, failures, own) : nobodyLeft(descriptor);
 }
 
 /** Those that failed a moment ago after the others, and doubtful ones last of all. */

@@ -17,7 +17,10 @@ export interface MinRate {
  */
 export function endingSlowness(source: BlobSource, minRate: MinRate): BlobSource {
   if (minRate.bytesPerSecond === 0) return source;
-  return { url: source.url, open: (descriptor, request) => openMeasured(source, minRate, descriptor, request) };
+  return {
+    url: source.url,
+    open: (descriptor, request) => openMeasured(source, minRate, descriptor, request),
+  };
 }
 
 async function* openMeasured(
