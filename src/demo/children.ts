@@ -31,8 +31,7 @@ export interface SpawnerOptions {
 export function createSpawner({ program, env }: SpawnerOptions, folder: string): SpawnChild {
   const options = { env: childEnvironment(env), stdio: ['pipe', 'pipe', 'pipe'] as ['pipe', 'pipe', 'pipe'] };
   return (args) => {
-    const ownArgs = [...args, '--config', ''];
-    const child = spawn(process.execPath, ['--import', tether(folder), program, ...ownArgs], options);
+    const child = spawn(process.execPath, ['--import', tether(folder), program, ...args], options);
     child.stdin.on('error', () => {});
     const ended = new Promise<ChildEnd>((resolve) => {
       child.once('error', (error) => resolve({ kind: 'never-started', message: messageOf(error) }));

@@ -7,6 +7,9 @@ import { type ErrorCode, errorTable, LayerpullError } from '../core/errors.ts';
 import type { ChildEnd, SpawnChild } from './children.ts';
 import { type NodeEvent, outcome, parseEventLine, parseJson } from './events.ts';
 
+/** The demo decides all of it itself. */
+const noConfigFile = ['--config', ''];
+
 const layerResult = v.object({
   digest: v.string(),
   size: v.number(),
@@ -53,7 +56,8 @@ const lockServer = 'lock server';
 export async function startLockServer(
   options: ProcessOptions & { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<LockServer> {
-  const child = options.spawn(['serve', '--ephemeral', '--addr', '127.0.0.1:0', '--log-level', 'warn']);
+  const args = ['serve', '--ephemeral', '--addr', '127.0.0.1:0', '--log-level', 'warn', ...noConfigFile];
+  const child = options.spawn(args);
   const lastLines = keepLastLines(child.stderr);
   const late = () => new LayerpullError('unexpected', 'the lock server of the demo does not start');
   const died = async (): Promise<never> => {
@@ -77,7 +81,7 @@ export interface PullOnOptions extends ProcessOptions {
 /** Runs one `layerpull pull` to its end. @throws LayerpullError with the node's error */
 export async function pullOn(options: PullOnOptions): Promise<PullDocument> {
   const { node, args, spawn, onEvent, onTrouble } = options;
-  const child = spawn(['pull', ...args, '--node', node, '--progress', 'json', '--json']);
+  const child = spawn(['pull', ...args, '--node', node, '--progress', 'json', '--json', ...noConfigFile]);
   const [stdout, lastLines, end] = await Promise.all([
     readText(child.stdout),
     readEvents(child.stderr, onEvent),

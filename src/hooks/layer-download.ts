@@ -45,37 +45,49 @@ async function fetchVerified(run: LayerRun, hold: Hold): Promise<number> {
     const fetched = await fetchOnce(run, hold, trail, fresh);
     bytes += fetched.bytes;
     if (fetched.kind === 'published') return bytes;
-    if (!trail.mismatch(fetched.error, fetched.inherited)) throw fetched.error;
+    if (!fetched.mayStartOver) throw fetched.error;
   }
 }
 
 type Fetched =
   | { readonly kind: 'published'; readonly bytes: number }
-  | { readonly kind: 'wrong'; readonly bytes: number; readonly inherited: boolean; readonly error: unknown };
+  | {
+      readonly kind: 'failed';
+      readonly bytes: number;
+      readonly mayStartOver: boolean;
+      readonly error: unknown;
+    };
 
 async function fetchOnce(run: LayerRun, hold: Hold, trail: Trail, fresh: boolean): Promise<Fetched> {
-  const writer = { session: run.locks.sessionId, ...(hold.token === undefined ? {} : { token: hold.token }) };
-  // A large partial takes time to take over: whoever waits must not think that nothing happens.
-  const onCopied = (bytes: number) => hold.progress(bytes);
-  const ingest = await run.store.ingest(run.layer, writer, { fresh, onCopied });
+  const ingest = await openIngest(run, hold, fresh);
+  const bytesOf = () => ingest.written() - ingest.offset;
+  let isComplete = false;
   try {
     await transfer(run, hold, trail, ingest);
-    return await publish(ingest);
+    isComplete = true;
+    await ingest.commit();
+    return { kind: 'published', bytes: bytesOf() };
+  } catch (error) {
+    const isOver = run.signal.aborted || hold.revoked.aborted;
+    const mayStartOver = isComplete
+      ? isMismatch(error) && trail.mismatch(error, ingest.offset > 0)
+      : !isOver && trail.brokeOff(error);
+    return { kind: 'failed', bytes: bytesOf(), mayStartOver, error };
   } finally {
     await ingest.close();
   }
 }
 
+async function openIngest(run: LayerRun, hold: Hold, fresh: boolean): Promise<Ingest> {
+  const writer = { session: run.locks.sessionId, ...(hold.token === undefined ? {} : { token: hold.token }) };
+  // A large partial takes time to take over: whoever waits must not think that nothing happens.
+  const onCopied = (bytes: number) => hold.progress(bytes);
+  return await run.store.ingest(run.layer, writer, { fresh, onCopied });
+}
+
 /** Only what the store finds out about the whole is a verdict on all bytes. */
-async function publish(ingest: Ingest): Promise<Fetched> {
-  const bytes = ingest.written() - ingest.offset;
-  try {
-    await ingest.commit();
-    return { kind: 'published', bytes };
-  } catch (error) {
-    if (!isLayerpullError(error) || error.code !== 'digest_mismatch') throw error;
-    return { kind: 'wrong', bytes, inherited: ingest.offset > 0, error };
-  }
+function isMismatch(error: unknown): boolean {
+  return isLayerpullError(error) && error.code === 'digest_mismatch';
 }
 
 async function transfer(run: LayerRun, hold: Hold, trail: Trail, ingest: Ingest): Promise<void> {

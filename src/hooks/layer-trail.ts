@@ -1,3 +1,4 @@
+import { isLayerpullError, LayerpullError } from '../core/errors.ts';
 import type { SourceUse, Standing } from '../source/blob-source.ts';
 
 const good: Standing = { kind: 'good' };
@@ -14,11 +15,13 @@ export class Trail {
   readonly #doubtful = new Set<string>();
   #contributors = new Set<string>();
   #current: string | undefined;
+  #hasBarred = false;
 
   /** The bytes from now on belong to a new file. */
   begin(): void {
     this.#contributors = new Set();
     this.#current = undefined;
+    this.#hasBarred = false;
   }
 
   use({ url }: SourceUse): void {
@@ -32,11 +35,17 @@ export class Trail {
 
   readonly standing = (url: string): Standing => {
     if (this.#wrong.has(url)) return { kind: 'wrong', error: this.#wrong.get(url) };
-    const others = [...this.#contributors].filter((other) => other !== url);
-    const isDoubtful = this.#doubtful.has(url);
-    if (others.length > 0 && (isDoubtful || others.some((other) => this.#doubtful.has(other)))) return barred;
-    return isDoubtful ? doubtful : good;
+    if (this.#mayNotGoOn(url)) {
+      this.#hasBarred = true;
+      return barred;
+    }
+    return this.#doubtful.has(url) ? doubtful : good;
   };
+
+  #mayNotGoOn(url: string): boolean {
+    const others = [...this.#contributors].filter((other) => other !== url);
+    return others.length > 0 && [url, ...others].some((one) => this.#doubtful.has(one));
+  }
 
   /**
    * The bytes were wrong. Answers whether another try can end differently.
@@ -53,4 +62,21 @@ export class Trail {
     }
     return inherited || news.length > 0;
   }
+
+  /**
+   * The bytes ended with an error. Answers whether a start at zero can end differently: there are sources that might not
+   * go on beside the bytes of those who broke off.
+   */
+  brokeOff(error: unknown): boolean {
+    if (!this.#hasBarred || !isOfSource(error)) return false;
+    const gaveUp = new LayerpullError('registry_failed', 'broke off', { retryable: false, cause: error });
+    for (const url of this.#contributors) this.#wrong.set(url, gaveUp);
+    return true;
+  }
+}
+
+/** Not the end of the time that the layer may take, which no other source would have more of. */
+function isOfSource(error: unknown): boolean {
+  if (!isLayerpullError(error) || error.code === 'timed_out') return false;
+  return error.origin === 'registry' || error.origin === 'peer';
 }

@@ -44,6 +44,7 @@ describe('plain progress', () => {
       'sha256:222222222222: waiting for node-b at position 2',
       'sha256:111111111111: downloading 4 MiB from http://127.0.0.1:5000',
       'sha256:111111111111: retrying: connection reset',
+      'sha256:111111111111: going on at 2 MiB from http://127.0.0.1:5001 (127.0.0.1:5000 fell silent)',
       'sha256:111111111111: verified (4 MiB from the registry)',
       'sha256:111111111111: failed: the registry answered 500',
       'warning: cannot reach the lock server (start it with layerpull serve)',
