@@ -10,7 +10,9 @@ import { on } from '../support/config.ts';
 import { tempDir } from '../support/temp.ts';
 
 const names = () =>
-  'server store node concurrency log-level quiet plain-http mirror mirror-order addr session-ttl config json'.split(' ');
+  'server store node concurrency log-level quiet plain-http mirror mirror-order addr session-ttl config json'.split(
+    ' ',
+  );
 
 /** Reads a configuration file with this text as the user's own. */
 async function reading(text: string, flags: GivenFlags = {}, changes: Partial<Machine> = {}) {
@@ -85,7 +87,9 @@ describe('the configuration file', () => {
 
   it('names the table where a registry has an unknown key', async () => {
     await expect(reading('[registry."docker.io"]\nmirrors = []')).rejects.toMatchObject({
-      message: expect.stringMatching(/config\.toml: \[registry\."docker\.io"\] has the unknown key "mirrors"$/),
+      message: expect.stringMatching(
+        /config\.toml: \[registry\."docker\.io"\] has the unknown key "mirrors"$/,
+      ),
       hint: 'it may say mirror, mirror-count, mirror-order',
     });
   });

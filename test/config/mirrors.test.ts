@@ -35,10 +35,7 @@ describe('mirrors', () => {
           },
           {
             file: '/etc/containers/registries.conf',
-            folders: [
-              '/etc/containers/registries.conf.d',
-              '/home/user/.config/containers/registries.conf.d',
-            ],
+            folders: ['/etc/containers/registries.conf.d', '/home/user/.config/containers/registries.conf.d'],
           },
         ],
         required: false,
@@ -89,7 +86,10 @@ describe('mirrors', () => {
     [{ 'mirror-order': 'random' }, 'choose one of ordered, shuffled'],
   ])('refuse %j', (flags, problem) => {
     const error = errorOf(() => readMirrors(flags, machine));
-    expect([error.code, `${error.message} ${error.hint}`]).toEqual(['usage', expect.stringContaining(problem)]);
+    expect([error.code, `${error.message} ${error.hint}`]).toEqual([
+      'usage',
+      expect.stringContaining(problem),
+    ]);
   });
 
   it.each(['http://user:secret@m.example', 'http://user:secret@m.example:99999', 'user:secret@:1'])(
@@ -107,7 +107,8 @@ describe('mirrors', () => {
 });
 
 describe('mirrors of a configuration file', () => {
-  const read = (flags: GivenFlags, config: ConfigFile, env = {}) => readMirrors(flags, on({ env, file: config }));
+  const read = (flags: GivenFlags, config: ConfigFile, env = {}) =>
+    readMirrors(flags, on({ env, file: config }));
 
   it('are for one registry or for all others', () => {
     const config = read({}, file({ mirror: 'a:1' }, { 'docker.io': { mirror: 'b:1,c:1' } }));
@@ -124,7 +125,10 @@ describe('mirrors of a configuration file', () => {
 
   it('have a count and an order of their own for each registry', () => {
     const table = { mirror: 'http://10.0.0.1', 'mirror-count': '2', 'mirror-order': 'shuffled' };
-    const config = read({}, file({ 'mirror-order': 'ordered' }, { 'docker.io': table, 'b.example': { mirror: 'x:1' } }));
+    const config = read(
+      {},
+      file({ 'mirror-order': 'ordered' }, { 'docker.io': table, 'b.example': { mirror: 'x:1' } }),
+    );
     expect(config.byRegistry.get('docker.io')).toMatchObject({ shuffled: true, places: [{}, {}] });
     expect(config.byRegistry.get('b.example')).toMatchObject({ shuffled: false });
   });
@@ -150,7 +154,9 @@ describe('where registries.conf is', () => {
     const current = { ...older, LAYERPULL_REGISTRIES_CONF: '/current' };
     expect(places({}, older)).toMatchObject({ choices: [{ file: '/older' }], required: true });
     expect(places({}, current)).toMatchObject({ choices: [{ file: '/current' }] });
-    expect(places({ 'registries-conf': 'flag' }, current)).toMatchObject({ choices: [{ file: '/project/flag' }] });
+    expect(places({ 'registries-conf': 'flag' }, current)).toMatchObject({
+      choices: [{ file: '/project/flag' }],
+    });
   });
 
   it('is nowhere when it is said to be empty', () => {

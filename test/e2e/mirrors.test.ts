@@ -33,7 +33,9 @@ async function pull(reference: string, store: string, ...more: string[]) {
   return { ...(await child.result()), events: child.jsonEvents() };
 }
 
-const errorSchema = v.object({ error: v.object({ code: v.string(), message: v.string(), exitCode: v.number() }) });
+const errorSchema = v.object({
+  error: v.object({ code: v.string(), message: v.string(), exitCode: v.number() }),
+});
 const errorOf = ({ stdout }: CliResult) => v.parse(errorSchema, JSON.parse(stdout)).error;
 
 describe('a pull with mirrors', () => {
@@ -44,7 +46,12 @@ describe('a pull with mirrors', () => {
     await pushImage(own, 'library/app:1', options);
     await Promise.all([mirror.clearLog(), own.clearLog()]);
     const store = tempDir();
-    const run = await pull(`${own.host}/library/app:1`, store, '--mirror', `${await deadHost()},${mirror.url}`);
+    const run = await pull(
+      `${own.host}/library/app:1`,
+      store,
+      '--mirror',
+      `${await deadHost()},${mirror.url}`,
+    );
     const result = resultOf(run);
     expect(result.reference).toBe(`${own.host}/library/app:1`);
     expect(new Set(result.layers.map(({ source }) => source.url))).toEqual(new Set([mirror.url]));
@@ -61,7 +68,9 @@ describe('a pull with mirrors', () => {
     mirror.fault(layer.digest, { kind: 'flaky', afterBytes: 150_000 });
     const run = await pull(image.reference, tempDir(), '--mirror', mirror.url);
     const result = resultOf(run).layers.find(({ digest }) => digest === layer.digest);
-    const document = JSON.parse(run.stdout).layers.find(({ digest }: { digest: string }) => digest === layer.digest);
+    const document = JSON.parse(run.stdout).layers.find(
+      ({ digest }: { digest: string }) => digest === layer.digest,
+    );
     expect(result).toMatchObject({ bytes: 200_000, source: { kind: 'registry', url: own.url } });
     const [switched] = run.events.filter(({ kind }) => kind === 'switched');
     const reached = switched?.['offset'];
@@ -97,13 +106,22 @@ describe('a pull with mirrors', () => {
   it('ends with one error that lists every server, and the exit code of what tells most', async () => {
     const [mirror, own] = [await fakeRegistry(), await fakeRegistry()];
     const dead = await deadHost();
-    const run = await pull(`${own.host}/library/none:1`, tempDir(), '--mirror', `http://${dead}`, '--mirror-cool-down', '1s');
+    const run = await pull(
+      `${own.host}/library/none:1`,
+      tempDir(),
+      '--mirror',
+      `http://${dead}`,
+      '--mirror-cool-down',
+      '1s',
+    );
     expect([run.code, errorOf(run)]).toEqual([
       3,
       expect.objectContaining({
         code: 'image_not_found',
         message: expect.stringMatching(
-          new RegExp(`^no server gave ${own.host}/library/none:1: ${dead} connection refused; ${own.host} does not have it$`),
+          new RegExp(
+            `^no server gave ${own.host}/library/none:1: ${dead} connection refused; ${own.host} does not have it$`,
+          ),
         ),
       }),
     ]);

@@ -3,7 +3,12 @@ import { LayerpullError } from '../../src/core/errors.ts';
 import type { HttpResponse } from '../../src/http/client.ts';
 import { speakingEither } from '../../src/registry/insecure.ts';
 
-const response: HttpResponse = { status: 200, headers: {}, body: (async function* () {})(), discard: async () => {} };
+const response: HttpResponse = {
+  status: 200,
+  headers: {},
+  body: (async function* () {})(),
+  discard: async () => {},
+};
 const unreachable = (scheme: string) => new LayerpullError('registry_unreachable', `${scheme} failed`);
 
 /** A transport on which these schemes fail. */

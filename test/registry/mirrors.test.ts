@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { LayerpullError } from '../../src/core/errors.ts';
 import { createRegistry, type RegistryOptions } from '../../src/registry/client.ts';
+import { endpointOf } from '../../src/registry/endpoint.ts';
 import { createImageServers, type MirrorSources } from '../../src/registry/mirrors.ts';
 import { parseReference } from '../../src/registry/reference.ts';
 import { createRegistriesConf } from '../../src/registry/registries-conf.ts';
@@ -60,7 +61,8 @@ async function setUp({ clock = systemClock, registry, mirrors, fakes }: StageOpt
   return {
     ...{ a, b, own, image, clock },
     resolve: async (reference = image.reference) =>
-      (await client.resolve(parseReference(reference), amd64, signal)).manifest.descriptor.digest,
+      (await client.resolve(parseReference(reference), { platform: amd64 }, signal)).manifest.descriptor
+        .digest,
     async read() {
       const uses: SourceUse[] = [];
       let bytes = 0;
@@ -135,7 +137,7 @@ describe('the manifest of an image with mirrors', () => {
       mirrors: { mirrorsOf: () => ({ places: [{ host: a.host, path: '' }], shuffled: false }) },
     });
     onCleanup(() => client.close());
-    const work = client.resolve(parseReference(image.reference), amd64, abort.signal);
+    const work = client.resolve(parseReference(image.reference), { platform: amd64 }, abort.signal);
     work.catch(() => {});
     await a.arrived(image.tag);
     abort.abort(new Error('interrupted'));
@@ -248,8 +250,9 @@ describe('credentials and mirrors', () => {
 });
 
 describe('the servers of an image', () => {
-  const urls = async (image: string, sources: MirrorSources & { random?: () => number; plainHttp?: boolean }) => {
-    const servers = await createImageServers({ plainHttp: false, ...sources })(parseReference(image));
+  const overHttps = (registry: string) => endpointOf(registry, false);
+  const urls = async (image: string, sources: MirrorSources & { random?: () => number }) => {
+    const servers = await createImageServers({ endpointOf: overHttps, ...sources })(parseReference(image));
     return servers.map(({ url, scope }) => `${url} ${scope.repository}`);
   };
   const places = ['a.example', 'b.example', 'c.example'].map((host) => ({ host, path: '' }));
@@ -278,9 +281,11 @@ describe('the servers of an image', () => {
   });
 
   it('are shuffled but for the registry itself, as the random numbers say', async () => {
-    const sources = { mirrorsOf: () => ({ places, shuffled: true }), plainHttp: true };
+    const sources = { mirrorsOf: () => ({ places, shuffled: true }) };
     const order = async (...numbers: number[]) =>
-      (await urls('x.example/a', { ...sources, random: () => numbers.shift() ?? 0 })).map((url) => url.slice(7, 8));
+      (await urls('x.example/a', { ...sources, random: () => numbers.shift() ?? 0 })).map((url) =>
+        url.slice(8, 9),
+      );
     expect(await order(0, 0)).toEqual(['b', 'c', 'a', 'x']);
     expect(await order(0.99, 0.99)).toEqual(['a', 'b', 'c', 'x']);
     expect(await order(0.5, 0)).toEqual(['c', 'a', 'b', 'x']);
@@ -304,8 +309,10 @@ describe('the servers of an image', () => {
 
   it('may be those of registries.conf, which says whom not to trust', async () => {
     const insecureHosts = new Set<string>();
-    const servers = createImageServers({ plainHttp: false, insecureHosts, ...conf(document) });
-    const list = (await servers(parseReference('x.example/a'))).map(({ url, scope }) => `${url} ${scope.repository}`);
+    const servers = createImageServers({ endpointOf: overHttps, insecureHosts, ...conf(document) });
+    const list = (await servers(parseReference('x.example/a'))).map(
+      ({ url, scope }) => `${url} ${scope.repository}`,
+    );
     expect(list).toEqual(['https://m.example sub/a', 'https://n.example a', 'https://x.example a']);
     expect([...insecureHosts]).toEqual(['m.example', 'x.example']);
   });
@@ -330,7 +337,7 @@ describe('the servers of an image', () => {
   it('read registries.conf once', async () => {
     let reads = 0;
     const servers = createImageServers({
-      plainHttp: false,
+      endpointOf: overHttps,
       loadRegistriesConf: async () => {
         reads += 1;
         return undefined;

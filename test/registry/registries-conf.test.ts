@@ -121,8 +121,14 @@ describe('registries.conf', () => {
     ['[[registry]]\ninsecure = true', 'neither prefix nor location'],
     ['[[registry]]\nprefix = "example.com"', 'says no location for example.com'],
     ['[[registry]]\nlocation = 1', 'has a wrong value at registry.0.location'],
-    ['[[registry]]\nlocation = "a.b"\n[[registry.mirror]]\ninsecure = true', 'at registry.0.mirror.0.location'],
-    ['[[registry]]\nlocation = "a.b"\n[[registry.mirror]]\nlocation = "c"\npull-from-mirror = "no"', 'pull-from-mirror'],
+    [
+      '[[registry]]\nlocation = "a.b"\n[[registry.mirror]]\ninsecure = true',
+      'at registry.0.mirror.0.location',
+    ],
+    [
+      '[[registry]]\nlocation = "a.b"\n[[registry.mirror]]\nlocation = "c"\npull-from-mirror = "no"',
+      'pull-from-mirror',
+    ],
     [
       '[[registry]]\nlocation = "a.b"\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = "c.d"\npull-from-mirror = "tag-only"',
       'both mirror-by-digest-only and pull-from-mirror',
@@ -130,7 +136,9 @@ describe('registries.conf', () => {
     ['[registries.block]\nregistries = ["docker.io"]', 'version 1'],
     ['[registries.insecure]\nregistries = ["docker.io"]', 'version 1'],
   ])('refuses %j and names the file', (text, problem) => {
-    expect(() => confOf(text)).toThrow(expect.objectContaining({ code: 'usage', message: expect.stringContaining(problem) }));
+    expect(() => confOf(text)).toThrow(
+      expect.objectContaining({ code: 'usage', message: expect.stringContaining(problem) }),
+    );
     expect(() => confOf(text)).toThrow('/conf-0');
   });
 
@@ -170,9 +178,16 @@ describe('the files of registries.conf', () => {
     write(`${folder}/d/20-second.conf`, location('second'));
     write(`${folder}/d/30-third.txt`, location('third'));
     const absent = { file: `${folder}/absent`, folders: [] };
-    expect(await hostOf([{ file: own, folders: [] }, { file: usual, folders: [`${folder}/d`] }])).toBe('own.example');
+    expect(
+      await hostOf([
+        { file: own, folders: [] },
+        { file: usual, folders: [`${folder}/d`] },
+      ]),
+    ).toBe('own.example');
     expect(await hostOf([absent, { file: usual, folders: [`${folder}/d`] }])).toBe('second.example');
-    expect(await hostOf([absent, { file: `${folder}/none`, folders: [`${folder}/d`] }])).toBe('second.example');
+    expect(await hostOf([absent, { file: `${folder}/none`, folders: [`${folder}/d`] }])).toBe(
+      'second.example',
+    );
   });
 
   it('have to be there when they were named', async () => {
