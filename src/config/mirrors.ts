@@ -1,4 +1,3 @@
-import { isIPv4 } from 'node:net';
 import { join, resolve } from 'node:path';
 import {
   type ConfigFile,
@@ -172,7 +171,8 @@ function counted(place: MirrorPlace, count: number | undefined, given: Setting):
   const [, address = '', port = ''] = /^(.*?)(:\d+)?$/.exec(place.host) ?? [];
   const [, network, last] = /^(\d+\.\d+\.\d+\.)(\d+)$/.exec(address) ?? [];
   const from = { ...given, text: place.host };
-  if (!isIPv4(address) || network === undefined)
+  // The URL parser lets nothing else through that looks like this.
+  if (network === undefined)
     throw usage(from, 'is no IPv4 address, so it cannot be counted on', 'leave out the count of mirrors');
   const first = Number(last);
   if (first > 254) throw usage(from, 'lies behind .254, where counting ends', 'give an address up to .254');

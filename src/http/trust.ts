@@ -62,9 +62,14 @@ export function createTrust(settings: TlsSettings): Trust {
     systemAuthorities(settings).length === 0 ? undefined : await named('machine', []),
   );
   const hosts = new Map<string, Promise<HostTrust>>();
-  const read = async (host: string): Promise<HostTrust> => {
+  const readStrict = async (host: string): Promise<HostTrust> => {
     const own = certificatesOf(settings, host);
     return own ? await named(`of ${host}`, [...given, ...own.authorities], own) : await everywhere();
+  };
+  const read = async (host: string): Promise<HostTrust> => {
+    const trust = await readStrict(host);
+    if (!settings.insecureHosts?.has(host)) return trust;
+    return { name: `any of ${host}`, connect: { ...trust.connect, rejectUnauthorized: false } };
   };
   return {
     of({ host }) {

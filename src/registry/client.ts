@@ -63,7 +63,8 @@ export function createRegistry(options: RegistryOptions): ImageRegistry {
   const closed = closing.signal;
   const tokens = createTokens({ transport, clock, credentials, closed });
   const access = createAccess(transport, tokens, createPasswords(credentials, closed));
-  const endpoint = (registry: string) => endpointOf(registry, plainHttp, (url) => meansTls(tls, url));
+  const endpoint = (registry: string, insecure = false) =>
+    endpointOf(registry, plainHttp, (url) => insecure || meansTls(tls, url));
   const servers = createImageServers({ ...mirrors, endpointOf: endpoint, insecureHosts });
   const inTurn = createInTurn({ servers, clock, mirrors, bounds });
   return {

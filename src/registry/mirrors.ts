@@ -41,8 +41,8 @@ export interface MirrorSources {
 }
 
 export interface ImageServerOptions extends MirrorSources {
-  /** Where a registry answers when nobody says how to speak to it. */
-  readonly endpointOf: (registry: string) => Endpoint;
+  /** Where a registry answers when nobody says how to speak to it; an insecure one over https at first. */
+  readonly endpointOf: (registry: string, insecure: boolean) => Endpoint;
   /** Random number in [0, 1). Default `Math.random`. */
   readonly random?: () => number;
   /** Takes the hosts for which any certificate and plain http are good enough, before they are asked. */
@@ -87,8 +87,9 @@ function mirrorAt(place: MirrorPlace, repository: string, options: ImageServerOp
 }
 
 /** A server has the name of its host, not that of the registry: so it is shown its own credentials and no others. */
-function endpointAt({ scheme, host }: ServerPlace, { endpointOf }: ImageServerOptions): Endpoint {
-  if (scheme === undefined) return endpointOf(host);
+function endpointAt(place: ServerPlace, { endpointOf }: ImageServerOptions): Endpoint {
+  const { scheme, host, insecure = false } = place;
+  if (scheme === undefined) return endpointOf(host, insecure);
   return { registry: host, base: new URL(`${scheme}://${networkHost(host)}/`) };
 }
 

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
+import { createAuthority } from '../support/certificates.ts';
 import { onCleanup } from '../support/cleanup.ts';
 import { type CliResult, runCli } from '../support/cli.ts';
 import { createFakeRegistry, type FakeRegistry } from '../support/fake-registry.ts';
@@ -10,6 +11,7 @@ import { pushImage } from '../support/images.ts';
 import { resultOf, startPull, verifyStore } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
 import { tempDir } from '../support/temp.ts';
+import { startTlsHost } from '../support/tls-host.ts';
 
 const imageOptions = { layers: [200_000, 300] };
 
@@ -178,6 +180,41 @@ describe('mirrors of files', () => {
     expect(result.reference).toBe('registry.example/team/app:latest');
     const urls = result.layers.map(({ source }) => source.url);
     expect(urls).toEqual([own.url, mirror.url, mirror.url]);
+  });
+
+  it('may call a mirror insecure: any certificate is good enough, and so is http', async () => {
+    const [upload, own] = [await startRegistry(), await startRegistry()];
+    for (const target of [upload, own]) await pushImage(target, 'team/app', imageOptions);
+    await upload.stop();
+    const served = createAuthority().issue({ names: ['127.0.0.1'] });
+    const mirror = await startRegistry({ tls: served, filesOf: upload });
+    const reference = `${own.host}/team/app`;
+    const file = path.join(tempDir(), 'registries.conf');
+    writeFileSync(
+      file,
+      `[[registry]]
+       location = "${own.host}"
+       insecure = true
+       [[registry.mirror]]
+       location = "${mirror.host}"
+       insecure = true`,
+    );
+    const hostsOf = async () => {
+      const result = resultOf(await pull(reference, tempDir(), '--registries-conf', file));
+      return new Set(result.layers.map(({ source }) => new URL(source.url ?? '').host));
+    };
+    expect(await hostsOf()).toEqual(new Set([mirror.host]));
+    await mirror.stop();
+    expect(await hostsOf()).toEqual(new Set([own.host]));
+  });
+
+  it('does not trust a mirror that nobody called insecure', async () => {
+    const own = await fakeRegistry();
+    const image = own.addImage(imageOptions);
+    const mirror = await startTlsHost(createAuthority().issue({ names: ['127.0.0.1'] }));
+    const run = await pull(image.reference, tempDir(), '--mirror', mirror.url.origin);
+    expect(resultOf(run).layers.map(({ source }) => source.url)).toContain(own.url);
+    expect(mirror.requests).toEqual([]);
   });
 
   it('with a key that nobody knows end every command with exit code 2', async () => {

@@ -65,6 +65,15 @@ describe('the authority of a host', () => {
     expect(await statusOf(client({ caFiles: apart }), url)).toBe(200);
   });
 
+  it('is not looked at where the host is called insecure, and only there', async () => {
+    const [one, two] = [await startTlsHost(served), await startTlsHost(served)];
+    const insecureHosts = new Set<string>();
+    const http = client({ insecureHosts });
+    insecureHosts.add(one.host);
+    expect(await statusOf(http, one.url)).toBe(200);
+    expect(await problemOf(statusOf(http, two.url))).toBe('authority');
+  });
+
   it('is not trusted when the file names another, or one of the same name', async () => {
     const { url } = await startTlsHost(served);
     for (const { cert } of [others, createAuthority()]) {
