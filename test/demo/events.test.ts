@@ -3,7 +3,8 @@ import { parseEventLine } from '../../src/demo/events.ts';
 import { progressLine } from '../../src/ui/progress-json.ts';
 import { pullEvents } from '../support/pull-events.ts';
 
-const { done, ...shown } = pullEvents;
+// The demo writes no image elsewhere.
+const { done, exporting, ...shown } = pullEvents;
 
 test.each(Object.values(shown).map((event) => [event.kind, event] as const))(
   'a line of kind %s is that event again',
@@ -19,6 +20,7 @@ test('fields that are not known are left out', () => {
 
 test.each([
   JSON.stringify(progressLine(done, 0)),
+  JSON.stringify(progressLine(exporting, 0)),
   '{"kind":"error","code":"access_denied","message":"no"}',
   '{"kind":"progress","digest":"sha256:short","offset":1,"size":2}',
   '{"kind":"resolved","platform":"nonsense"}',
