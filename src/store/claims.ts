@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import * as v from 'valibot';
+import { isDigest } from '../core/digest.ts';
+import { systemCodeOf } from '../core/errors.ts';
+import { fileMode, folderMode, syncFolder } from './files.ts';
+import { claimsPath, ingestPath, type Layout } from './layout.ts';
+import type { Claim, ClaimRequest } from './references.ts';
+
+/**
+ * What a running pull needs: `references/<uuid>.json`, one file per pull, `{ format: 1, name, node, digests, host,
+ * kernel, pid, locked }`. Its owner keeps an advisory lock on it, which the kernel frees with the process: a claim that
+ * can be locked is a dead pull's, and is removed by whoever finds that out. The file is locked before it gets its name, so
+ * no claim is ever seen without its lock. Where a lock says nothing (the owner could not lock, or has another kernel, as
+ * on a shared file system) the age decides: a claim counts for 24 hours, as long as a partial does.
+ */
+const claimSchema = v.object({
+  format: v.literal(1),
+  name: v.string(),
+  node: v.string(),
+  digests: v.array(v.string()),
+  host: v.string(),
+  kernel: v.string(),
+  pid: v.number(),
+  locked: v.boolean(),
+});
+
+export type StoredClaim = v.InferOutput<typeof claimSchema>;
+
+const maxAgeMs = 24 * 3_600_000;
+/** 1,000 layers with sha512 digests are 150 kB. */
+const maxClaimBytes = 4_194_304;
+
+export async function writeClaim(layout: Layout, request: ClaimRequest): Promise<Claim> {
+  const name = `${randomUUID()}.json`;
+  const draft = path.join(ingestPath(layout), `draft-${name}`);
+  const file = path.join(claimsPath(layout), name);
+  const handle = await open(draft, 'wx+', fileMode);
+  try {
+    const locked = await tryLock(handle);
+    await handle.writeFile(JSON.stringify({ format: 1, ...request, ...thisHost(), locked }));
+    await handle.sync();
+    await mkdir(claimsPath(layout), { recursive: true, mode: folderMode });
+    await rename(draft, file);
+    await syncFolder(claimsPath(layout));
+  } catch (error) {
+    await handle.close();
+    await rm(draft, { force: true });
+    await rm(file, { force: true });
+    throw error;
+  }
+  return { release: onlyOnce(() => endClaim(handle, file)) };
+}
+
+async function endClaim(handle: FileHandle, file: string): Promise<void> {
+  // A claim whose file cannot be removed loses its lock with the file handle, and is collected.
+  await rm(file, { force: true }).catch(() => {});
+  await handle.close().catch(() => {});
+}
+
+function onlyOnce(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => {
+    done ??= work();
+    return done;
+  };
+}
+
+/** The claims of pulls that may still run. Those of dead ones are removed. */
+export async function liveClaims(layout: Layout, wallNowMs: number): Promise<StoredClaim[]> {
+  const names = await namesIn(claimsPath(layout));
+  const claims = await Promise.all(
+    names
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => readClaim(path.join(claimsPath(layout), name), wallNowMs)),
+  );
+  return claims.filter((claim) => claim !== undefined);
+}
+
+async function readClaim(file: string, wallNowMs: number): Promise<StoredClaim | undefined> {
+  const opened = await openClaim(file);
+  if (!opened) return undefined;
+  const { handle, writable } = opened;
+  try {
+    const claim = await parseClaim(handle);
+    const { mtimeMs } = await handle.stat();
+    const tellsByLock = writable && claim?.locked && claim.kernel === kernelId();
+    const isOver = tellsByLock ? await tryLock(handle) : wallNowMs - mtimeMs >= maxAgeMs;
+    if (!isOver) return claim;
+    await rm(file, { force: true }).catch(() => {});
+    return undefined;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Another user's claim can be read, and not locked. */
+async function openClaim(file: string): Promise<{ handle: FileHandle; writable: boolean } | undefined> {
+  for (const flags of ['r+', 'r'] as const) {
+    try {
+      return { handle: await open(file, flags), writable: flags === 'r+' };
+    } catch (error) {
+      const code = systemCodeOf(error);
+      if (code === 'ENOENT') return undefined;
+      if (flags === 'r') throw error;
+    }
+  }
+  return undefined;
+}
+
+/** Undefined for what is no claim: it protects nothing, and goes when it is old. */
+async function parseClaim(handle: FileHandle): Promise<StoredClaim | undefined> {
+  if ((await handle.stat()).size > maxClaimBytes) return undefined;
+  try {
+    const claim = v.parse(claimSchema, JSON.parse(await handle.readFile('utf8')));
+    return { ...claim, digests: claim.digests.filter(isDigest) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** False also where the file system knows no locks. */
+async function tryLock(handle: FileHandle): Promise<boolean> {
+  try {
+    const { default: locks } = await import('fs-native-extensions');
+    return locks.tryLock(handle.fd);
+  } catch {
+    return false;
+  }
+}
+
+export async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function thisHost(): Pick<StoredClaim, 'host' | 'kernel' | 'pid'> {
+  return { host: os.hostname(), kernel: kernelId(), pid: process.pid };
+}
+
+/** The same in all containers of one running kernel, which see each other's locks. */
+function kernelId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return os.hostname();
+  }
+}
