@@ -4,6 +4,7 @@ import { LayerpullError } from '../core/errors.ts';
 import type { NodeId } from '../core/ids.ts';
 import type { Hold, HolderView, LayerReply, Place, SessionLocks } from '../lock/locks.ts';
 import type { BlobStore } from '../store/blob-store.ts';
+import { type LayerCallbacks, tellingHowItEnds } from './layer-callbacks.ts';
 import { downloadLayer } from './layer-download.ts';
 import type { LayerEvent, LayerOutcome } from './layer-events.ts';
 import { type Attempt, ended, type LayerDownload, type LayerRun } from './layer-run.ts';
@@ -16,6 +17,8 @@ export interface RunLayerOptions {
   readonly download: LayerDownload;
   readonly signal: AbortSignal;
   readonly onEvent?: (event: LayerEvent) => void;
+  /** What decides before any lock request, and hears how it ended. */
+  readonly callbacks?: Partial<LayerCallbacks>;
   /** The pool that bounds concurrent layers. Default: no bound. */
   readonly slots?: Slots;
   readonly clock?: Clock;
@@ -23,7 +26,7 @@ export interface RunLayerOptions {
 
 /**
  * Brings one layer into the store, fetching it at most once among all who share the store: look, lock, skip or wait,
- * look again, download, verify, publish, release on every path.
+ * look again, download, verify, publish, release on every path. A layer that is there asks the lock service nothing.
  *
  * The lock is asked for only inside a slot; a layer that has to wait gives its slot back, so a wait blocks no other
  * layer and nobody holds a lock without using it.
@@ -32,8 +35,15 @@ export interface RunLayerOptions {
  *   until then is kept for the next attempt, unless it is known to be wrong.
  */
 export async function runLayer(layer: Descriptor, options: RunLayerOptions): Promise<LayerOutcome> {
-  const run = startRun(layer, options);
-  if (await run.store.has(layer)) return ended(run, 'present');
+  const { shouldSkip = () => options.store.has(layer), updateReferences } = options.callbacks ?? {};
+  return await tellingHowItEnds(updateReferences, 'pull', layer.digest, async () => {
+    const run = startRun(layer, options);
+    if (await shouldSkip('pull', layer.digest)) return ended(run, 'present');
+    return await bringLayer(run);
+  });
+}
+
+async function bringLayer(run: LayerRun): Promise<LayerOutcome> {
   let attempt: Attempt = await attemptInSlot(run, await run.slots.take('fresh', run.signal), false);
   while (attempt.kind !== 'done') attempt = await nextAttempt(run, attempt);
   return attempt.outcome;

@@ -269,7 +269,10 @@ export interface Hold {
   readonly resourceId: Digest;
   readonly token?: Token;
   readonly source: Source;
-  /** Aborts with a `lock_lost` error once the lock belongs to somebody else. */
+  /**
+   * Aborts with a `lock_lost` error once the lock belongs to somebody else. For `delete` and `update` also one second
+   * before the server may give it away unheard: read it before each step that cannot be taken back.
+   */
   readonly revoked: AbortSignal;
   /** Tells how many bytes are in the store; sent with the next heartbeat. */
   progress(offset: number): void;

@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.ts';
 import { LayerpullError } from '../core/errors.ts';
 import type { Token } from '../core/ids.ts';
 import type { HeldProgress, Hold, LayerAcquire, Outcome, Source } from './locks.ts';
@@ -19,25 +20,48 @@ export interface HoldParts {
   readonly onProgress: () => void;
   /** Tells the server, and takes the hold off the books. */
   readonly onRelease: (outcome: Outcome) => Promise<void>;
+  /**
+   * Whether the server may have given the lock to somebody else without this session knowing. Asked whenever `revoked`
+   * is read, because timers come late in a process that was stopped. Default: never.
+   */
+  readonly isOutOfTouch?: () => boolean;
+  /** For who only listens. */
+  readonly clock: Clock;
 }
+
+/** Short beside the second that is left. */
+const lookEveryMs = 250;
 
 export function createHold(parts: HoldParts): ActiveHold {
   const { type, resourceId, total } = parts.request;
+  const { isOutOfTouch } = parts;
   const revocation = new AbortController();
   let offset = 0;
   let isEnding = false;
   let released: Promise<void> | undefined;
+  const revoke = (reason: string) => {
+    stopLooking?.();
+    revocation.abort(new LayerpullError('lock_lost', `the lock on ${resourceId} is lost: ${reason}`));
+  };
+  const look = () => {
+    if (!isEnding && isOutOfTouch?.()) revoke('the lock server did not confirm it in time');
+  };
+  const stopLooking = isOutOfTouch && parts.clock.every(lookEveryMs, look);
   const hold: Hold = {
     resourceId,
     token: parts.token,
     source: parts.source,
-    revoked: revocation.signal,
+    get revoked() {
+      look();
+      return revocation.signal;
+    },
     progress(reached) {
       offset = reached;
       parts.onProgress();
     },
     release(outcome) {
       isEnding = true;
+      stopLooking?.();
       released ??= parts.onRelease(outcome);
       return released;
     },
@@ -47,8 +71,7 @@ export function createHold(parts: HoldParts): ActiveHold {
     token: parts.token,
     view: () => ({ type, resourceId, token: parts.token, offset, total }),
     isEnding: () => isEnding,
-    revoke: (reason) =>
-      revocation.abort(new LayerpullError('lock_lost', `the lock on ${resourceId} is lost: ${reason}`)),
+    revoke,
   };
 }
 

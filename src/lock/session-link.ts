@@ -36,6 +36,9 @@ export class SessionLink {
   #phase: 'new' | 'online' | 'lost' = 'new';
   #heartbeatMs = 5_000;
   #claimMs = 10_000;
+  #ttlMs = 15_000;
+  /** When the last request was sent that the server acknowledged and that keeps the session. */
+  #ackedMs = Number.NEGATIVE_INFINITY;
   #streamIsUp = false;
   /** Bytes flowed since the last heartbeat. */
   #isBusy = false;
@@ -63,6 +66,15 @@ export class SessionLink {
   /** Milliseconds a grant waits to be claimed, as the server says. */
   get claimMs(): number {
     return this.#claimMs;
+  }
+
+  /**
+   * Whether the server may take the session for lost soon: one second before its TTL since the last acknowledgement,
+   * or a quarter of a TTL below four seconds.
+   */
+  isOutOfTouch(): boolean {
+    const marginMs = Math.min(1_000, this.#ttlMs / 4);
+    return this.#parts.clock.now() - this.#ackedMs >= this.#ttlMs - marginMs;
   }
 
   /** Bytes flow: heartbeats tell of it. */
@@ -110,12 +122,15 @@ export class SessionLink {
   }
 
   async #open(): Promise<void> {
-    const { locks, open, bounds } = this.#parts;
+    const { locks, open, bounds, clock } = this.#parts;
+    const sentMs = clock.now();
     const info: SessionInfo = await this.#call(bounds.firstContactMs, (signal) =>
       locks.openSession(open, signal),
     );
     this.#heartbeatMs = info.heartbeatMs;
     this.#claimMs = info.claimMs;
+    this.#ttlMs = info.ttlMs;
+    this.#ackedMs = sentMs;
   }
 
   async #reopenOnce(): Promise<void> {
@@ -214,12 +229,14 @@ export class SessionLink {
   }
 
   async #renew(): Promise<SessionSnapshot> {
-    const { locks, open, asked, onHeldAnswer } = this.#parts;
+    const { locks, open, asked, onHeldAnswer, clock } = this.#parts;
     const sent = asked();
+    const sentMs = clock.now();
     this.#isBusy = false;
     const snapshot = await this.#call(this.#beatTimeoutMs(), (signal) =>
       locks.renew(open.sessionId, { held: sent.held }, signal),
     );
+    this.#ackedMs = sentMs;
     this.#inContact();
     onHeldAnswer(snapshot, sent);
     return snapshot;

@@ -43,6 +43,8 @@ export interface LockSessionOptions {
 
 /** One live session at a lock service. It uses one resource once at a time: a second request for it waits for the first. */
 export interface LockSession extends SessionLocks {
+  /** Makes the first contact. @throws LayerpullError `lock_*` when no lock service is in reach; `signal.reason` */
+  connect(signal: AbortSignal): Promise<void>;
   /**
    * Ends the session: its locks are revoked and freed as failed, who waits is woken, and requests that are under way
    * or come later throw `lock_lost`. Idempotent, never throws.
@@ -83,6 +85,13 @@ class Session implements LockSession {
 
   get claimMs(): number {
     return this.#link.claimMs;
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    this.#throwIfOver(signal);
+    const isReady = await abortable(this.#link.ready(), signal);
+    if (!isReady && this.#failure) throw this.#failure;
+    this.#throwIfOver(signal);
   }
 
   async acquire(request: LayerAcquire, signal: AbortSignal): Promise<LayerReply> {
@@ -168,7 +177,7 @@ class Session implements LockSession {
     const { request } = pending;
     const { token, source } = grant;
     const active = createHold({
-      ...{ request, token, source },
+      ...{ request, token, source, clock: this.#options.clock, ...this.#bound(request) },
       onProgress: () => this.#link.noteProgress(),
       onRelease: async (outcome) => {
         if (!active.hold.revoked.aborted) await this.#calls.release(request, token, outcome);
@@ -177,6 +186,11 @@ class Session implements LockSession {
     });
     this.#book.hold(request, active);
     return active.hold;
+  }
+
+  /** A pull out of touch goes on: the store keeps two apart. What changes content that is there stops in time. */
+  #bound({ type }: LayerAcquire): { readonly isOutOfTouch?: () => boolean } {
+    return type === 'pull' ? {} : { isOutOfTouch: () => this.#link.isOutOfTouch() };
   }
 
   #place(pending: PendingRequest): Place {

@@ -43,6 +43,18 @@ export interface IngestOptions {
   readonly onCopied?: (bytes: number) => void;
 }
 
+export interface DeletionOptions {
+  /** Of the lock of type `delete` on the blob: it names the place from which the blob is removed. */
+  readonly token: Token;
+  /** Called before each step that others would notice; throws when the lock is lost. Default: does nothing. */
+  readonly check?: () => void;
+}
+
+/** How a deletion ended. `referenced`: somebody needs the blob, and it is in its place. */
+export type Deletion =
+  | { readonly kind: 'deleted'; readonly bytes: number }
+  | { readonly kind: 'referenced' | 'absent' };
+
 /** Content by digest. What `has` affirms is complete and was verified when it was published. */
 export interface BlobStore {
   readonly storeId: StoreId;
@@ -54,5 +66,13 @@ export interface BlobStore {
   open(digest: Digest, range?: ByteRange): Promise<AsyncIterable<Uint8Array>>;
   /** `fresh`: start at zero, whatever earlier writers left. @throws LayerpullError `store_full`, `store_failed` */
   ingest(descriptor: Descriptor, writer: Writer, options?: IngestOptions): Promise<Ingest>;
+  /**
+   * Removes a blob unless somebody needs it: looks for references, moves it to `trash/<token>-<hex>`, looks for
+   * references again, and puts it back if there is one, else removes it. Safe beside pulls that reference what they
+   * need before they look for it; the lock only keeps deleters from doing one thing twice.
+   *
+   * @throws LayerpullError `store_*`; what `check` throws, with the blob in its place
+   */
+  delete(digest: Digest, options: DeletionOptions): Promise<Deletion>;
   list(): AsyncIterable<{ readonly digest: Digest; readonly size: number }>;
 }

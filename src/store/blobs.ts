@@ -4,14 +4,16 @@ import type { Descriptor } from '../core/descriptor.ts';
 import { type Digest, isDigest } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import type { BlobStore, ByteRange, Ingest, IngestOptions, Writer } from './blob-store.ts';
+import { deleteBlob } from './deletion.ts';
 import { storageError, storing } from './files.ts';
 import { FolderSync } from './folder-sync.ts';
 import { FileIngest } from './ingest.ts';
 import { blobPath, type Layout, partialsPath } from './layout.ts';
 import { createPartial } from './partials.ts';
+import type { References } from './references.ts';
 
 /** The blobs of an OCI layout. */
-export function createBlobs(layout: Layout): BlobStore {
+export function createBlobs(layout: Layout, references: References): BlobStore {
   const has = (descriptor: Descriptor) => hasBlob(layout, descriptor);
   const folderSync = new FolderSync();
   return {
@@ -23,6 +25,8 @@ export function createBlobs(layout: Layout): BlobStore {
       storing(`store ${descriptor.digest}`, () =>
         startIngest({ layout, folderSync }, descriptor, writer, options),
       ),
+    delete: (digest, options) =>
+      storing(`delete ${digest}`, () => deleteBlob(layout, references, digest, options)),
     list: () => listBlobs(layout),
   };
 }

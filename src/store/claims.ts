@@ -20,7 +20,7 @@ import type { Claim, ClaimRequest } from './references.ts';
 const claimSchema = v.object({
   format: v.literal(1),
   name: v.string(),
-  node: v.string(),
+  node: v.exactOptional(v.string()),
   digests: v.array(v.string()),
   host: v.string(),
   kernel: v.string(),

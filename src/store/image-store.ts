@@ -15,5 +15,10 @@ export interface ImageRecord {
 export interface ImageStore {
   /** Keeps the record, replacing the one of the same name and platform, and renews `index.json`. */
   record(image: ImageRecord): Promise<void>;
+  /**
+   * Forgets these records, unless something else was recorded in their place meanwhile, and renews `index.json`, also
+   * when there is none to forget. Their blobs stay: whoever removes an image deletes what nobody references then.
+   */
+  remove(images: readonly ImageRecord[]): Promise<void>;
   list(): Promise<readonly ImageRecord[]>;
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
+import { type Digest, isDigest } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import { replaceFile } from './files.ts';
 import type { ImageRecord } from './image-store.ts';
@@ -70,6 +71,18 @@ function entryOf({ name, platform, manifest, ociForm }: StoredImage, isNamed: bo
   return { ...(ociForm ?? manifest), platform, annotations };
 }
 
+/** The entries of other tools; undefined while the file cannot be read as an index. */
+export async function foreignEntries(
+  layout: Layout,
+): Promise<readonly { readonly name: string; readonly digest: Digest }[] | undefined> {
+  const text = await readText(indexPath(layout));
+  const { manifests } = text === '' ? { manifests: [] } : (readIndex(text) ?? {});
+  return manifests?.flatMap(({ annotations, digest }) => {
+    if (annotations?.[ours] !== undefined || typeof digest !== 'string' || !isDigest(digest)) return [];
+    return [{ name: String(annotations?.[refName] ?? digest), digest }];
+  });
+}
+
 /** What cannot be read now may still hold entries of other tools: only a file that is not there is empty. */
 async function readText(file: string): Promise<string> {
   try {
@@ -82,10 +95,14 @@ async function readText(file: string): Promise<string> {
 
 /** A damaged index is derived anew. */
 function parseIndex(text: string): Index {
+  return readIndex(text) ?? { manifests: [] };
+}
+
+function readIndex(text: string): Index | undefined {
   try {
     return v.parse(indexSchema, JSON.parse(text));
   } catch {
-    return { manifests: [] };
+    return undefined;
   }
 }
 

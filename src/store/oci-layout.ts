@@ -6,11 +6,16 @@ import { type Log, silentLog } from '../core/log.ts';
 import type { BlobStore } from './blob-store.ts';
 import { createBlobs } from './blobs.ts';
 import { replaceFile, storing } from './files.ts';
+import type { Garbage } from './garbage.ts';
+import { createGarbage } from './garbage-files.ts';
 import type { ImageStore } from './image-store.ts';
 import { createImages } from './images.ts';
 import { blobPath, ingestPath, openLayout } from './layout.ts';
 import { collectAbandoned } from './partials.ts';
 import { readDocument } from './peek.ts';
+import { createReferences } from './reference-book.ts';
+import type { References } from './references.ts';
+import { settleTrash } from './trash.ts';
 
 export interface OpenStoreOptions {
   /** Folder of the store; made where it does not exist. */
@@ -23,6 +28,8 @@ export interface OpenStoreOptions {
 export interface Store {
   readonly blobs: BlobStore;
   readonly images: ImageStore;
+  readonly references: References;
+  readonly garbage: Garbage;
   /** Keeps a manifest or an index under its digest. @throws LayerpullError `digest_mismatch`, `size_mismatch`, `store_*` */
   putDocument(descriptor: Descriptor, bytes: Uint8Array): Promise<void>;
 }
@@ -37,11 +44,15 @@ const abandonedAfterMs = 24 * 3_600_000;
  */
 export async function openStore({ path: folder, clock, log = silentLog }: OpenStoreOptions): Promise<Store> {
   const layout = await storing(`use the store ${folder}`, () => openLayout(folder));
-  const blobs = createBlobs(layout);
+  const references = createReferences({ layout, clock });
+  const blobs = createBlobs(layout, references);
   await collectAbandoned(ingestPath(layout), clock.wallNow(), abandonedAfterMs).catch(() => {});
+  await settleTrash(layout, references.read).catch(() => {});
   return {
     blobs,
     images: createImages({ layout, clock, log }),
+    references,
+    garbage: createGarbage({ layout, clock, references }),
     putDocument: async (descriptor, bytes) => {
       refuseWrongBytes(descriptor, bytes);
       // What is there is looked at: a damaged document would be read from the registry again for ever.

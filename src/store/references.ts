@@ -7,7 +7,7 @@ export type Reference =
   /** A recorded image. */
   | { readonly kind: 'image'; readonly name: string; readonly platform: string }
   /** A pull that runs now, on this node. */
-  | { readonly kind: 'pull'; readonly name: string; readonly node: NodeId }
+  | { readonly kind: 'pull'; readonly name: string; readonly node?: NodeId }
   /** An entry that another tool wrote into `index.json`. */
   | { readonly kind: 'index'; readonly name: string };
 
@@ -31,7 +31,8 @@ export interface Unreadable {
 export interface ClaimRequest {
   /** The image that is pulled. */
   readonly name: string;
-  readonly node: NodeId;
+  /** Absent where the store itself needs them for a moment. */
+  readonly node?: NodeId;
   readonly digests: readonly Digest[];
 }
 

@@ -8,6 +8,8 @@ export interface FakeBlobStore extends BlobStore {
   readonly blobs: Map<Digest, Uint8Array>;
   /** Bytes left behind by an earlier writer. */
   readonly partials: Map<Digest, Uint8Array>;
+  /** Blobs that somebody needs. */
+  readonly referenced: Set<Digest>;
   open: BlobStore['open'];
   /** Ingests that were not closed. */
   readonly openIngests: { count: number };
@@ -18,12 +20,14 @@ export function createFakeBlobStore(): FakeBlobStore {
   const blobs = new Map<Digest, Uint8Array>();
   const partials = new Map<Digest, Uint8Array>();
   const openIngests = { count: 0 };
+  const referenced = new Set<Digest>();
   return {
     storeId: toStoreId('store-1'),
     path: '/store',
     blobs,
     partials,
     openIngests,
+    referenced,
     has: async ({ digest, size }) => blobs.get(digest)?.length === size,
     open: async (digest, range) => {
       const bytes = blobs.get(digest);
@@ -34,6 +38,12 @@ export function createFakeBlobStore(): FakeBlobStore {
     },
     ingest: async (descriptor, _writer, { fresh = false } = {}) =>
       startIngest(descriptor, fresh, { blobs, partials, openIngests }),
+    delete: async (digest, { check = () => {} }) => {
+      if (referenced.has(digest)) return { kind: 'referenced' };
+      check();
+      const bytes = blobs.get(digest)?.length;
+      return blobs.delete(digest) && bytes !== undefined ? { kind: 'deleted', bytes } : { kind: 'absent' };
+    },
     async *list() {
       for (const [digest, bytes] of blobs) yield { digest, size: bytes.length };
     },

@@ -1,0 +1,71 @@
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import * as v from 'valibot';
+import { formatPlatform } from '../core/descriptor.ts';
+import { type Digest, digestHex, digestOf, isDigest } from '../core/digest.ts';
+import { messageOf, systemCodeOf } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { ImageRecord } from './image-store.ts';
+import type { StoredImage } from './index-json.ts';
+import { imagesPath, type Layout } from './layout.ts';
+
+const digestSchema = v.custom<Digest>(
+  (value) => typeof value === 'string' && isDigest(value),
+  'not a digest',
+);
+
+const descriptorSchema = v.object({ mediaType: v.string(), digest: digestSchema, size: v.number() });
+
+const imageSchema = v.object({
+  name: v.string(),
+  platform: v.object({ os: v.string(), architecture: v.string(), variant: v.exactOptional(v.string()) }),
+  manifest: descriptorSchema,
+  index: v.exactOptional(descriptorSchema),
+  ociForm: v.exactOptional(descriptorSchema),
+  recordedAtMs: v.number(),
+});
+
+export interface Records {
+  readonly images: readonly StoredImage[];
+  /** Files that are there and cannot be read as records. */
+  readonly damaged: readonly { readonly file: string; readonly reason: string }[];
+}
+
+/** The name and the platform decide the file: pulling again replaces, other platforms stay. */
+export function imageFile(layout: Layout, { name, platform }: ImageRecord): string {
+  const key = digestOf(Buffer.from(`${name}\n${formatPlatform(platform)}`));
+  return path.join(imagesPath(layout), `${digestHex(key).slice(0, 32)}.json`);
+}
+
+/** A damaged record hides one image, not all of them. */
+export async function readImages(layout: Layout, log: Log): Promise<readonly StoredImage[]> {
+  const { images, damaged } = await readRecords(layout);
+  for (const { file, reason } of damaged) {
+    log.warn({ file }, `an image record cannot be read and is left out: ${reason}`);
+  }
+  return images;
+}
+
+export async function readRecords(layout: Layout): Promise<Records> {
+  const folder = imagesPath(layout);
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.json') && !name.startsWith('.'));
+  const images: StoredImage[] = [];
+  const damaged: { file: string; reason: string }[] = [];
+  const read = await Promise.all(names.sort().map((name) => readRecord(path.join(folder, name))));
+  for (const one of read) {
+    if (one && 'reason' in one) damaged.push(one);
+    else if (one) images.push(one);
+  }
+  return { images, damaged };
+}
+
+/** Undefined when it was removed since the folder was read. */
+export async function readRecord(
+  file: string,
+): Promise<StoredImage | { readonly file: string; readonly reason: string } | undefined> {
+  try {
+    return v.parse(imageSchema, JSON.parse(await readFile(file, 'utf8')));
+  } catch (error) {
+    return systemCodeOf(error) === 'ENOENT' ? undefined : { file, reason: messageOf(error) };
+  }
+}

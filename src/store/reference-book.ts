@@ -1,0 +1,119 @@
+import type { Clock } from '../core/clock.ts';
+import { formatPlatform } from '../core/descriptor.ts';
+import type { Digest } from '../core/digest.ts';
+import { toNodeId } from '../core/ids.ts';
+import { liveClaims, writeClaim } from './claims.ts';
+import { Documents } from './documents.ts';
+import { storing } from './files.ts';
+import { readRecords } from './image-records.ts';
+import type { ImageRecord } from './image-store.ts';
+import { foreignEntries, type StoredImage } from './index-json.ts';
+import type { Layout } from './layout.ts';
+import type { Reference, ReferenceBook, References, Unreadable } from './references.ts';
+
+export interface ReferencesOptions {
+  readonly layout: Layout;
+  readonly clock: Clock;
+}
+
+/** The references of an OCI layout. */
+export function createReferences({ layout, clock }: ReferencesOptions): References {
+  const documents = new Documents(layout);
+  return {
+    claim: (request) => storing('write a reference', () => writeClaim(layout, request)),
+    read: () => storing('read the references', () => readBook(layout, documents, clock.wallNow())),
+    blobsOf: (image) => storing(`read the image ${image.name}`, () => blobsOf(image, documents)),
+  };
+}
+
+/**
+ * Claims are read before images: a pull that ends in between has its image recorded by then. The other way round, it
+ * would be in neither.
+ */
+async function readBook(layout: Layout, documents: Documents, wallNowMs: number): Promise<ReferenceBook> {
+  const writing = new BookWriter(documents);
+  for (const { name, node, digests } of await liveClaims(layout, wallNowMs)) {
+    writing.add(digests, { kind: 'pull', name, ...(node === undefined ? {} : { node: toNodeId(node) }) });
+  }
+  const { images, damaged } = await readRecords(layout);
+  for (const image of images) await writing.addImage(image);
+  for (const { file } of damaged) {
+    writing.unreadable.push({
+      message: `the image record ${file} is damaged`,
+      hint: 'remove that file, then pull its image again',
+    });
+  }
+  await addForeign(layout, writing);
+  return writing;
+}
+
+async function addForeign(layout: Layout, writing: BookWriter): Promise<void> {
+  const entries = await foreignEntries(layout);
+  if (!entries) {
+    const message = 'index.json is damaged, and may name what other tools keep here';
+    writing.unreadable.push({ message, hint: 'pull any image into the store: that derives it anew' });
+    return;
+  }
+  for (const { name, digest } of entries) await writing.addForeign(digest, { kind: 'index', name });
+}
+
+/** Indexes inside of indexes, as other tools may nest them. */
+const maxDepth = 8;
+
+class BookWriter implements ReferenceBook {
+  readonly unreadable: Unreadable[] = [];
+  readonly #documents: Documents;
+  readonly #references = new Map<string, Reference[]>();
+
+  constructor(documents: Documents) {
+    this.#documents = documents;
+  }
+
+  of(digest: Digest): readonly Reference[] {
+    return this.#references.get(digest) ?? [];
+  }
+
+  add(digests: readonly string[], reference: Reference): void {
+    for (const digest of new Set(digests)) {
+      const known = this.#references.get(digest);
+      if (known) known.push(reference);
+      else this.#references.set(digest, [reference]);
+    }
+  }
+
+  async addImage(image: StoredImage): Promise<void> {
+    const { name, platform } = image;
+    const { all, config } = await blobsOf(image, this.#documents);
+    this.add(all, { kind: 'image', name, platform: formatPlatform(platform) });
+    if (config) return;
+    this.unreadable.push({
+      image,
+      message: `the manifest ${image.manifest.digest} of ${name} cannot be read`,
+      hint: `pull ${name} again, or remove it`,
+    });
+  }
+
+  /** What such an entry leads to, as far as it is there: other tools keep indexes of which they have a part only. */
+  async addForeign(digest: Digest, reference: Reference): Promise<void> {
+    const seen = new Set<Digest>();
+    let level: readonly Digest[] = [digest];
+    for (let depth = 0; depth < maxDepth && level.length > 0; depth += 1) {
+      const next: Digest[] = [];
+      for (const one of level.filter((candidate) => !seen.has(candidate))) {
+        seen.add(one);
+        const links = await this.#documents.links(one);
+        for (const blob of links?.blobs ?? []) seen.add(blob);
+        next.push(...(links?.documents ?? []));
+      }
+      level = next;
+    }
+    this.add([...seen, ...level], reference);
+  }
+}
+
+async function blobsOf(image: ImageRecord & Pick<StoredImage, 'ociForm'>, documents: Documents) {
+  const own = [image.manifest, image.index, image.ociForm].flatMap((one) => (one ? [one.digest] : []));
+  const links = await documents.links(image.manifest.digest);
+  const all = [...new Set([...own, ...(links?.blobs ?? [])])];
+  return { all, ...(links?.config ? { config: links.config } : {}) };
+}
