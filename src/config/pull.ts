@@ -62,7 +62,8 @@ export function readPullConfig(flags: GivenFlags, machine: Machine): PullConfig 
   };
 }
 
-function readNode(flags: GivenFlags, machine: Machine): NodeId {
+/** @throws LayerpullError `usage` */
+export function readNode(flags: GivenFlags, machine: Machine): NodeId {
   const given = setting('node', flags, machine) ?? { text: machine.hostname, from: '--node' };
   if (!/^[\x21-\x7e]{1,253}$/.test(given.text)) {
     throw usage(given, 'is not a node id', 'use 1 to 253 visible ASCII characters without blanks');

@@ -6,18 +6,17 @@ import type { NodeId } from '../core/ids.ts';
 import type { SessionLocks } from '../lock/locks.ts';
 import type { ImageRegistry, ResolvedImage } from '../registry/image-registry.ts';
 import type { TransferBounds } from '../source/transfer.ts';
-import type { BlobStore } from '../store/blob-store.ts';
 import type { ImageRecord, ImageStore } from '../store/image-store.ts';
 import type { LayerResult, PullEvent, PullResult } from './events.ts';
 import { explainingForeign } from './foreign.ts';
+import { keepingAll, type SharedStore } from './keep.ts';
 import { pullLayer } from './layer.ts';
 import { type PullOutput, writeOutput } from './output.ts';
 import { type PullPlan, planPull, platformsOf } from './plan.ts';
 import { createSlots } from './pool.ts';
 
 /** The store as a pull uses it. */
-export interface PullStore {
-  readonly blobs: BlobStore;
+export interface PullStore extends SharedStore {
   readonly images: ImageStore;
   /** Keeps a manifest or an index under its digest. */
   putDocument(descriptor: Descriptor, bytes: Uint8Array): Promise<void>;
@@ -60,14 +59,24 @@ export async function pullImage(
   const { image } = request;
   const plan = planPull(image);
   announce(request, image, plan, parts);
-  await storeEmbedded(image, plan, parts.store);
-  const layers = await pullBlobs(image, plan, parts, signal);
-  await recordImage(request, image, parts.store);
-  const output = await writeOutput(image, plan.totalBytes, parts, signal);
-  const summary = summarise(request, image, plan, layers, parts);
-  const result = output ? { ...summary, output } : summary;
+  const keep = { name: request.name, node: parts.node, needed: neededBy(image, plan) };
+  const bring = async () => {
+    await storeEmbedded(image, plan, parts.store);
+    const layers = await pullBlobs(image, plan, parts, signal);
+    await recordImage(request, image, parts.store);
+    return layers;
+  };
+  const result = await keepingAll(keep, parts.store, bring, async (layers) => {
+    const output = await writeOutput(image, plan.totalBytes, parts, signal);
+    const summary = summarise(request, image, plan, layers, parts);
+    return output ? { ...summary, output } : summary;
+  });
   parts.onEvent({ kind: 'done', result });
   return result;
+}
+
+function neededBy({ documents }: ResolvedImage, plan: PullPlan): Descriptor[] {
+  return [...plan.blobs, ...documents.map(({ descriptor }) => descriptor)];
 }
 
 function announce(request: PullRequest, image: ResolvedImage, plan: PullPlan, parts: PullParts): void {

@@ -13,7 +13,7 @@ import type { Claim, ClaimRequest } from './references.ts';
 /**
  * What a running pull needs: `references/<uuid>.json`, one file per pull, `{ format: 1, name, node, digests, host,
  * kernel, pid, locked }`. Its owner keeps an advisory lock on it, which the kernel frees with the process: a claim that
- * can be locked is a dead pull's, and is removed by whoever finds that out. The file is locked before it gets its name, so
+ * can be locked is a dead pull's: it counts no more, and the next `rm` or `prune` removes it. The file is locked before it gets its name, so
  * no claim is ever seen without its lock. Where a lock says nothing (the owner could not lock, or has another kernel, as
  * on a shared file system) the age decides: a claim counts for 24 hours, as long as a partial does.
  */
@@ -69,18 +69,31 @@ function onlyOnce(work: () => Promise<void>): () => Promise<void> {
   };
 }
 
-/** The claims of pulls that may still run. Those of dead ones are removed. */
+/** The claims of pulls that may still run. */
 export async function liveClaims(layout: Layout, wallNowMs: number): Promise<StoredClaim[]> {
-  const names = await namesIn(claimsPath(layout));
-  const claims = await Promise.all(
-    names
-      .filter((name) => name.endsWith('.json'))
-      .map((name) => readClaim(path.join(claimsPath(layout), name), wallNowMs)),
-  );
+  const files = await claimFiles(layout);
+  const claims = await Promise.all(files.map((file) => readClaim(file, wallNowMs, async () => {})));
   return claims.filter((claim) => claim !== undefined);
 }
 
-async function readClaim(file: string, wallNowMs: number): Promise<StoredClaim | undefined> {
+/** Removes the claims of dead pulls. */
+export async function collectClaims(layout: Layout, wallNowMs: number): Promise<void> {
+  for (const file of await claimFiles(layout)) {
+    await readClaim(file, wallNowMs, () => rm(file, { force: true }).catch(() => {}));
+  }
+}
+
+async function claimFiles(layout: Layout): Promise<string[]> {
+  const names = (await namesIn(claimsPath(layout))).filter((name) => name.endsWith('.json'));
+  return names.map((name) => path.join(claimsPath(layout), name));
+}
+
+/** Undefined for one that is over; `onOver` is called while nobody else can take it for alive. */
+async function readClaim(
+  file: string,
+  wallNowMs: number,
+  onOver: () => Promise<void>,
+): Promise<StoredClaim | undefined> {
   const opened = await openClaim(file);
   if (!opened) return undefined;
   const { handle, writable } = opened;
@@ -90,7 +103,7 @@ async function readClaim(file: string, wallNowMs: number): Promise<StoredClaim |
     const tellsByLock = writable && claim?.locked && claim.kernel === kernelId();
     const isOver = tellsByLock ? await tryLock(handle) : wallNowMs - mtimeMs >= maxAgeMs;
     if (!isOver) return claim;
-    await rm(file, { force: true }).catch(() => {});
+    await onOver();
     return undefined;
   } finally {
     await handle.close();

@@ -6,11 +6,17 @@ import { systemCodeOf } from '../core/errors.ts';
 import { namesIn } from './claims.ts';
 import { blobPath, type Layout, trashPath } from './layout.ts';
 
+export interface DocumentLink {
+  readonly digest: Digest;
+  /** Whether it is the image of a platform, and no attestation, nested index or subject. */
+  readonly isPlatform: boolean;
+}
+
 /** What a manifest or an index points to. */
 export interface Links {
   readonly config?: Digest;
   /** Documents that may point further. */
-  readonly documents: readonly Digest[];
+  readonly documents: readonly DocumentLink[];
   /** Config, layers and whatever else has bytes of its own. */
   readonly blobs: readonly Digest[];
 }
@@ -19,6 +25,10 @@ export interface Links {
 const maxDocumentBytes = 16_777_216;
 
 const linkSchema = v.looseObject({ digest: v.custom<Digest>((value) => isDigest(String(value))) });
+const manifestSchema = v.looseObject({
+  ...linkSchema.entries,
+  platform: v.optional(v.looseObject({ os: v.optional(v.string()) })),
+});
 const legacySchema = v.looseObject({ blobSum: v.custom<Digest>((value) => isDigest(String(value))) });
 
 /** OCI image-spec `manifest.md` and `image-index.md`, Docker's schemas 1 and 2, and OCI artifact manifests. */
@@ -26,7 +36,7 @@ const documentSchema = v.looseObject({
   config: v.optional(linkSchema),
   layers: v.optional(v.array(linkSchema)),
   blobs: v.optional(v.array(linkSchema)),
-  manifests: v.optional(v.array(linkSchema)),
+  manifests: v.optional(v.array(manifestSchema)),
   subject: v.optional(linkSchema),
   fsLayers: v.optional(v.array(legacySchema)),
 });
@@ -83,7 +93,11 @@ function parseLinks(text: string | undefined): Links | undefined {
     const { config, layers, blobs, manifests, subject, fsLayers } = v.parse(documentSchema, JSON.parse(text));
     const digests = [config, ...(layers ?? []), ...(blobs ?? [])].flatMap((one) => (one ? [one.digest] : []));
     const legacy = (fsLayers ?? []).map((one) => one.blobSum);
-    const documents = [...(manifests ?? []), subject].flatMap((one) => (one ? [one.digest] : []));
+    const documents = (manifests ?? []).map(({ digest, platform }) => ({
+      digest,
+      isPlatform: platform?.os !== undefined && platform.os !== 'unknown',
+    }));
+    if (subject) documents.push({ digest: subject.digest, isPlatform: false });
     return { ...(config ? { config: config.digest } : {}), documents, blobs: [...digests, ...legacy] };
   } catch {
     return undefined;

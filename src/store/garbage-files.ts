@@ -2,7 +2,7 @@ import { lstat, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { type Digest, isDigest } from '../core/digest.ts';
-import { liveClaims, namesIn } from './claims.ts';
+import { collectClaims, liveClaims, namesIn } from './claims.ts';
 import { storing } from './files.ts';
 import type { Garbage, Leftover } from './garbage.ts';
 import { ingestPath, type Layout } from './layout.ts';
@@ -26,6 +26,10 @@ interface Partials {
 export function createGarbage({ layout, clock, references }: GarbageOptions): Garbage {
   const action = 'collect what is left over';
   const abandoned = () => abandonedPartials(layout, clock.wallNow());
+  const settle = async () => {
+    await collectClaims(layout, clock.wallNow());
+    return await settleTrash(layout, references.read);
+  };
   return {
     find: () =>
       storing(action, async () => {
@@ -36,12 +40,12 @@ export function createGarbage({ layout, clock, references }: GarbageOptions): Ga
       }),
     collect: () =>
       storing(action, async () => {
-        const { removed } = await settleTrash(layout, references.read);
+        const { removed } = await settle();
         const partials = await abandoned();
         for (const one of partials) await removePartials(one);
         return [...removed.map(toTrash), ...partials.map(toPartial)];
       }),
-    settle: () => storing(action, async () => void (await settleTrash(layout, references.read))),
+    settle: () => storing(action, async () => void (await settle())),
   };
 }
 

@@ -17,6 +17,6 @@ export interface Garbage {
    * @throws LayerpullError `store_*`
    */
   collect(): Promise<readonly Leftover[]>;
-  /** Puts back what a deletion that was broken off had moved away although it is needed. */
+  /** Ends deletions that were broken off: puts back what is needed, removes the rest. Removes references of dead pulls. */
   settle(): Promise<void>;
 }

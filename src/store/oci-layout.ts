@@ -10,7 +10,7 @@ import type { Garbage } from './garbage.ts';
 import { createGarbage } from './garbage-files.ts';
 import type { ImageStore } from './image-store.ts';
 import { createImages } from './images.ts';
-import { blobPath, ingestPath, openLayout } from './layout.ts';
+import { blobPath, ingestPath, type Layout, openLayout } from './layout.ts';
 import { collectAbandoned } from './partials.ts';
 import { readDocument } from './peek.ts';
 import { createReferences } from './reference-book.ts';
@@ -22,6 +22,8 @@ export interface OpenStoreOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly log?: Log;
+  /** Removes old partials and ends deletions that were broken off. Default true; who only looks leaves them. */
+  readonly tidy?: boolean;
 }
 
 /** A content store on disk: an OCI image layout that other tools read directly. */
@@ -42,12 +44,12 @@ const abandonedAfterMs = 24 * 3_600_000;
  *
  * @throws LayerpullError `store_unusable`, `store_full`, `store_failed`
  */
-export async function openStore({ path: folder, clock, log = silentLog }: OpenStoreOptions): Promise<Store> {
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  const { path: folder, clock, log = silentLog, tidy = true } = options;
   const layout = await storing(`use the store ${folder}`, () => openLayout(folder));
   const references = createReferences({ layout, clock });
   const blobs = createBlobs(layout, references);
-  await collectAbandoned(ingestPath(layout), clock.wallNow(), abandonedAfterMs).catch(() => {});
-  await settleTrash(layout, references.read).catch(() => {});
+  if (tidy) await tidyUp(layout, references, clock);
   return {
     blobs,
     images: createImages({ layout, clock, log }),
@@ -62,6 +64,12 @@ export async function openStore({ path: folder, clock, log = silentLog }: OpenSt
       );
     },
   };
+}
+
+/** Nothing depends on it: a store that cannot be written is not kept from being read. */
+async function tidyUp(layout: Layout, references: References, clock: Clock): Promise<void> {
+  await collectAbandoned(ingestPath(layout), clock.wallNow(), abandonedAfterMs).catch(() => {});
+  await settleTrash(layout, references.read).catch(() => {});
 }
 
 function refuseWrongBytes({ digest, size }: Descriptor, bytes: Uint8Array): void {

@@ -3,13 +3,13 @@ import { formatPlatform } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
 import { toNodeId } from '../core/ids.ts';
 import { liveClaims, writeClaim } from './claims.ts';
-import { Documents } from './documents.ts';
+import { type DocumentLink, Documents } from './documents.ts';
 import { storing } from './files.ts';
 import { readRecords } from './image-records.ts';
 import type { ImageRecord } from './image-store.ts';
 import { foreignEntries, type StoredImage } from './index-json.ts';
 import type { Layout } from './layout.ts';
-import type { Reference, ReferenceBook, References, Unreadable } from './references.ts';
+import type { ImageBlobs, Reference, ReferenceBook, References, Unreadable } from './references.ts';
 
 export interface ReferencesOptions {
   readonly layout: Layout;
@@ -93,27 +93,39 @@ class BookWriter implements ReferenceBook {
     });
   }
 
-  /** What such an entry leads to, as far as it is there: other tools keep indexes of which they have a part only. */
+  /** What such an entry leads to. */
   async addForeign(digest: Digest, reference: Reference): Promise<void> {
-    const seen = new Set<Digest>();
-    let level: readonly Digest[] = [digest];
-    for (let depth = 0; depth < maxDepth && level.length > 0; depth += 1) {
-      const next: Digest[] = [];
-      for (const one of level.filter((candidate) => !seen.has(candidate))) {
-        seen.add(one);
-        const links = await this.#documents.links(one);
-        for (const blob of links?.blobs ?? []) seen.add(blob);
-        next.push(...(links?.documents ?? []));
-      }
-      level = next;
-    }
-    this.add([...seen, ...level], reference);
+    this.add(await reachable(digest, this.#documents, () => true), reference);
   }
 }
 
-async function blobsOf(image: ImageRecord & Pick<StoredImage, 'ociForm'>, documents: Documents) {
-  const own = [image.manifest, image.index, image.ociForm].flatMap((one) => (one ? [one.digest] : []));
-  const links = await documents.links(image.manifest.digest);
-  const all = [...new Set([...own, ...(links?.blobs ?? [])])];
-  return { all, ...(links?.config ? { config: links.config } : {}) };
+/**
+ * What an index or manifest leads to, as far as it is there: other tools keep indexes of which they have a part only.
+ * Documents that `isMeant` refuses are left out, with all behind them.
+ */
+async function reachable(
+  digest: Digest,
+  documents: Documents,
+  isMeant: (link: DocumentLink) => boolean,
+): Promise<Digest[]> {
+  const reached = new Set<Digest>([digest]);
+  let level: readonly Digest[] = [digest];
+  for (let depth = 0; depth < maxDepth && level.length > 0; depth += 1) {
+    const links = await Promise.all(level.map((one) => documents.links(one)));
+    const further = links.flatMap((one) => one?.documents.filter(isMeant).map((link) => link.digest) ?? []);
+    level = [...new Set(further)].filter((one) => !reached.has(one));
+    for (const one of [...links.flatMap((found) => found?.blobs ?? []), ...level]) reached.add(one);
+  }
+  return [...reached];
+}
+
+/** Of an index, the images of other platforms count by their own records only; what else it lists belongs to it. */
+async function blobsOf(
+  { manifest, index, ociForm }: ImageRecord & Pick<StoredImage, 'ociForm'>,
+  documents: Documents,
+): Promise<ImageBlobs> {
+  const links = await documents.links(manifest.digest);
+  const ofIndex = index ? await reachable(index.digest, documents, (link) => !link.isPlatform) : [];
+  const own = [manifest.digest, ...(links?.blobs ?? []), ...(ociForm ? [ociForm.digest] : [])];
+  return { all: [...new Set([...own, ...ofIndex])], ...(links?.config ? { config: links.config } : {}) };
 }

@@ -1,0 +1,42 @@
+import { type CoordinationConfig, readCoordination } from '../config.ts';
+import { type Platform, parsePlatform } from '../core/descriptor.ts';
+import type { NodeId } from '../core/ids.ts';
+import { readNode } from './pull.ts';
+import { type GivenFlags, type Machine, readSwitch, setting } from './values.ts';
+
+/** How `rm` and `prune` reach the store and the lock service. */
+export interface RemovalConfig extends CoordinationConfig {
+  readonly node: NodeId;
+}
+
+export interface RmConfig extends RemovalConfig {
+  /** Only this platform. Absent: all of a name. */
+  readonly platform?: Platform;
+  readonly force: boolean;
+}
+
+export interface PruneConfig extends RemovalConfig {
+  readonly dryRun: boolean;
+}
+
+/**
+ * `--platform` has no default here and is not read from the environment: what a machine pulls by default says nothing
+ * about what is to be removed. @throws LayerpullError `usage`, `invalid_platform`
+ */
+export function readRmConfig(flags: GivenFlags, machine: Machine): RmConfig {
+  const given = setting('platform', flags, { ...machine, env: {} });
+  return {
+    ...readRemoval(flags, machine),
+    ...(given ? { platform: parsePlatform(given.text) } : {}),
+    force: flags['force'] === true,
+  };
+}
+
+/** @throws LayerpullError `usage` */
+export function readPruneConfig(flags: GivenFlags, machine: Machine): PruneConfig {
+  return { ...readRemoval(flags, machine), dryRun: readSwitch('dry-run', flags, { ...machine, env: {} }) };
+}
+
+function readRemoval(flags: GivenFlags, machine: Machine): RemovalConfig {
+  return { ...readCoordination(flags, machine), node: readNode(flags, machine) };
+}
