@@ -19,7 +19,7 @@ export interface EmbeddedLocksOptions extends ElectionOptions {
 export function createEmbeddedLocks(options: EmbeddedLocksOptions): Locks {
   const bench = new Bench(options);
   return {
-    openSession: (request, signal) => bench.call((locks) => locks.openSession(request, signal), signal),
+    openSession: (request, signal) => bench.callAgain((locks) => locks.openSession(request, signal), signal),
     renew: (id, heartbeat, signal) => bench.call((locks) => locks.renew(id, heartbeat, signal), signal),
     acquire: (request, signal) => bench.call((locks) => locks.acquire(request, signal), signal),
     release: (request, signal) => bench.call((locks) => locks.release(request, signal), signal),
@@ -36,6 +36,9 @@ export function createEmbeddedLocks(options: EmbeddedLocksOptions): Locks {
     close: () => bench.close(),
   };
 }
+
+/** Coordinators that may end one after the other while a session is opened. */
+const maxTries = 10;
 
 /** Keeps this process's seat, and leaves it when the coordinator is gone. */
 class Bench {
@@ -61,6 +64,19 @@ class Bench {
     } catch (error) {
       if (isGone(error)) await this.#leave(taken);
       throw error;
+    }
+  }
+
+  /** For what may be asked twice: a coordinator that ends just then is no reason to go without one. */
+  async callAgain<T>(work: (locks: Locks) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    for (let round = 1; ; round += 1) {
+      const taken = this.#take();
+      await (signal ? abortable(taken, signal) : taken);
+      try {
+        return await this.call(work, signal);
+      } catch (error) {
+        if (!isGone(error) || signal?.aborted || round >= maxTries) throw error;
+      }
     }
   }
 
