@@ -295,7 +295,8 @@ describe('prune', () => {
     writeFileSync(blobFile(store, `sha256:${'1'.repeat(64)}`), 'nobody needs me');
     renameSync(blobFile(store, one.manifest.digest), path.join(store, 'lost'));
     const before = snapshot(store);
-    for (const args of [['prune'], ['prune', '--dry-run'], ['rm', two.reference]] as const) {
+    const refused: [string, ...string[]][] = [['prune'], ['prune', '--dry-run'], ['rm', two.reference]];
+    for (const args of refused) {
       const failure = await error(...args);
       expect(failure).toMatchObject({ exitCode: 8, hint: expect.stringContaining(one.reference) });
       expect(snapshot(store)).toEqual(before);
