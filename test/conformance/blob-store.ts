@@ -33,6 +33,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStore>):
     describe('publishing', () => publishingCases(make));
     describe('going on', () => resumingCases(make));
     describe('reading', () => readingCases(make));
+    describe('deleting', () => deletingCases(make));
   });
 }
 
@@ -136,5 +137,37 @@ function readingCases(make: () => Promise<BlobStore>): void {
     const listed = [];
     for await (const blob of blobs.list()) listed.push(blob);
     expect(listed).toEqual([{ digest: layer.digest, size: layer.size }]);
+  });
+}
+
+function deletingCases(make: () => Promise<BlobStore>): void {
+  const token = toToken(1);
+
+  it('removes a blob that nobody needs, and says how many bytes that freed', async () => {
+    const blobs = await make();
+    await put(blobs, layer);
+    await put(blobs, blobOf('another layer'));
+    expect(await blobs.delete(layer.digest, { token })).toEqual({ kind: 'deleted', bytes: layer.size });
+    expect(await blobs.has(layer)).toBe(false);
+    expect(await blobs.has(blobOf('another layer'))).toBe(true);
+    await put(blobs, layer);
+    expect(await blobs.has(layer)).toBe(true);
+  });
+
+  it('says what is not there, and leaves what is on its way', async () => {
+    const blobs = await make();
+    await (await put(blobs, layer, 21)).close();
+    expect(await blobs.delete(layer.digest, { token })).toEqual({ kind: 'absent' });
+    expect(await offsetOfNext(blobs)).toBe(21);
+  });
+
+  it('does nothing when it is stopped before', async () => {
+    const blobs = await make();
+    await put(blobs, layer);
+    const check = () => {
+      throw new Error('the lock is lost');
+    };
+    await expect(blobs.delete(layer.digest, { token, check })).rejects.toThrow('the lock is lost');
+    expect(await blobs.has(layer)).toBe(true);
   });
 }

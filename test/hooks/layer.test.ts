@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { deferred } from '../../src/core/abort.ts';
 import { LayerpullError } from '../../src/core/errors.ts';
-import { runLayer } from '../../src/hooks/layer.ts';
+import { type RunLayerOptions, runLayer } from '../../src/hooks/layer.ts';
 import type { LayerEvent } from '../../src/hooks/layer-events.ts';
 import type { LayerDownload } from '../../src/hooks/layer-run.ts';
-import type { Slots } from '../../src/hooks/layer-slots.ts';
 import { createSlots } from '../../src/orchestrator/pool.ts';
 import { blobOf, piecesOf, type TestBlob } from '../support/blobs.ts';
 import { createFakeBlobStore } from '../support/fake-blob-store.ts';
 import { createFakeClock, settle } from '../support/fake-clock.ts';
 import { createFakeSessionLocks, type FakeHold, fakeHold, fakePlace } from '../support/fake-session-locks.ts';
+
+type RunOptions = Partial<Pick<RunLayerOptions, 'slots' | 'download' | 'callbacks'>>;
 
 function setUp() {
   const store = createFakeBlobStore();
@@ -17,7 +18,7 @@ function setUp() {
   const clock = createFakeClock();
   const abort = new AbortController();
   const events: LayerEvent[] = [];
-  const run = (blob: TestBlob, options: { slots?: Slots; download?: LayerDownload } = {}) =>
+  const run = (blob: TestBlob, options: RunOptions = {}) =>
     runLayer(blob, {
       store,
       locks,
@@ -49,6 +50,38 @@ describe('a layer that is in the store', () => {
     store.blobs.set(layer.digest, layer.bytes);
     expect(await run(layer)).toMatchObject({ kind: 'present', bytes: 0 });
     expect(locks.asked).toEqual([]);
+  });
+});
+
+describe('the callbacks of a layer', () => {
+  it('decide before any lock request whether there is anything to do', async () => {
+    const { run, locks, store } = setUp();
+    const asked: unknown[] = [];
+    const shouldSkip = async (...args: unknown[]) => asked.push(args) > 0;
+    expect(await run(layer, { callbacks: { shouldSkip } })).toMatchObject({ kind: 'present', bytes: 0 });
+    expect(asked).toEqual([['pull', layer.digest]]);
+    expect([locks.asked, store.blobs.size]).toEqual([[], 0]);
+  });
+
+  it('hear how it ended: as it is present, downloaded or failed', async () => {
+    const { run } = setUp();
+    const told: unknown[] = [];
+    const callbacks = {
+      updateReferences: async (type: string, digest: string, result: { readonly success: boolean }) =>
+        void told.push([type, digest, result]),
+    };
+    await run(layer, { callbacks });
+    await run(layer, { callbacks });
+    const error = new Error('no network');
+    const download: LayerDownload = () => {
+      throw error;
+    };
+    await expect(run(other, { callbacks, download })).rejects.toBe(error);
+    expect(told).toEqual([
+      ['pull', layer.digest, { success: true, outcome: 'downloaded', bytes: layer.size }],
+      ['pull', layer.digest, { success: true, outcome: 'present', bytes: 0 }],
+      ['pull', other.digest, { success: false, error }],
+    ]);
   });
 });
 

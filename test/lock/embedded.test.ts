@@ -111,6 +111,16 @@ describe('processes on one store without a server', () => {
     expect(started[1]?.firstToken).toBeGreaterThan(started[0]?.firstToken ?? Number.POSITIVE_INFINITY);
   });
 
+  it('find the next coordinator when the one that they open a session with ends just then', async () => {
+    const { open, started } = createStage();
+    const [a, b] = [open(), open()];
+    await join(a, 'node-a');
+    await join(b, 'node-b');
+    await a.close();
+    await join(b, 'node-c');
+    expect(started).toHaveLength(2);
+  });
+
   it('do not pretend when another host is using the store: the error names the host and what to do', async () => {
     const { open, store } = createStage();
     pretendHost(store, {});
