@@ -16,7 +16,7 @@ describe('pulls, removals and prunes of one store at once, some of them killed',
       fake.addImage({ repository: 'team/two', layers: [base, 2_000], docker: true }),
       fake.addImage({ repository: 'team/three', layers: [shared, 3_000], platforms: [amd64, arm64] }),
     ];
-    await runChaos({ store, images, random: randomFrom(seed), lines: 4, steps: 5 });
+    await runChaos({ registry: fake, store, images, random: randomFrom(seed), lines: 4, steps: 5 });
     expect([...namesIn(store, 'trash'), ...namesIn(store, 'references')]).toEqual([]);
     await expectWholeImages({ store, images });
     expect(blobsIn(store).length).toBeGreaterThan(0);

@@ -2,7 +2,7 @@ import { type FSWatcher, mkdirSync, watch } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
 import { runCli, spawnCli } from './cli.ts';
-import type { FakeImage } from './fake-registry.ts';
+import type { FakeImage, FakeRegistry } from './fake-registry.ts';
 import { faultsOf } from './whole-store.ts';
 
 /** Folders of a store in which something changes at each step of a pull or a removal. */
@@ -40,6 +40,7 @@ export class StoreKiller {
 }
 
 export interface ChaosOptions {
+  readonly registry: FakeRegistry;
   readonly store: string;
   readonly images: readonly FakeImage[];
   /** In [0, 1). */
@@ -74,13 +75,25 @@ async function runLine(options: ChaosOptions, killer: StoreKiller): Promise<void
   }
 }
 
-function chooseCommand({ store, images, random }: ChaosOptions): string[] {
-  const image = images[Math.floor(random() * images.length)]?.reference ?? '';
+function chooseCommand(options: ChaosOptions): string[] {
+  const { store, images, random } = options;
+  const image = oneOf(images, random)?.reference ?? '';
   const place = ['--store', store];
   const choice = random();
+  if (choice < 0.5) delayLayer(options);
   if (choice < 0.5) return ['pull', image, '--progress', 'none', '--platform', 'linux/amd64', ...place];
   if (choice < 0.75) return ['rm', image, ...place];
   return ['prune', ...place];
+}
+
+/** A connection that breaks costs a pull a pause, in which others find what it has brought so far. */
+function delayLayer({ registry, images, random }: ChaosOptions): void {
+  const layer = oneOf(oneOf(images, random)?.layers ?? [], random);
+  if (layer) registry.fault(layer.digest, { kind: 'flaky', afterBytes: 500 });
+}
+
+function oneOf<T>(choices: readonly T[], random: () => number): T | undefined {
+  return choices[Math.floor(random() * choices.length)];
 }
 
 /** Every image that is there is whole, and after a pull of all of them all are. */
