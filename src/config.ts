@@ -18,12 +18,16 @@ export interface CommonConfig {
   readonly version: string;
 }
 
-/** How a command reaches the lock service. */
-export interface CoordinationConfig extends CommonConfig {
-  /** Lock servers to try in this order. Empty: the processes on one store elect one of themselves. */
-  readonly servers: readonly URL[];
+/** What a command needs that looks into a store. */
+export interface StoreConfig extends CommonConfig {
   /** Absolute path of the content store. */
   readonly store: string;
+}
+
+/** How a command reaches the lock service. */
+export interface CoordinationConfig extends StoreConfig {
+  /** Lock servers to try in this order. Empty: the processes on one store elect one of themselves. */
+  readonly servers: readonly URL[];
 }
 
 export type StatusConfig = CoordinationConfig;
@@ -100,6 +104,11 @@ export function readOutput(
     interactive: terminal && machine.env['TERM'] !== 'dumb' && !machine.env['CI'],
     color: wantsColor(machine),
   };
+}
+
+/** @throws LayerpullError `usage` */
+export function readStoreConfig(flags: GivenFlags, machine: Machine): StoreConfig {
+  return { version: machine.version, store: readStore(flags, machine) };
 }
 
 /** @throws LayerpullError `usage` */

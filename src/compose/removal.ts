@@ -1,15 +1,15 @@
 import type { PruneConfig, RemovalConfig, RmConfig } from '../config/removal.ts';
 import { systemClock } from '../core/clock.ts';
-import { isLayerpullError, LayerpullError } from '../core/errors.ts';
+import { LayerpullError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { openLockSession } from '../lock/session.ts';
 import type { ImageQuery } from '../orchestrator/image-query.ts';
 import { type PruneResult, previewPrune, prune } from '../orchestrator/prune.ts';
 import { type RemovalParts, type RemoveResult, removeImages } from '../orchestrator/remove.ts';
-import { formatReference, parseReference } from '../registry/reference.ts';
 import { openStore } from '../store/oci-layout.ts';
 import { peekStore } from '../store/peek.ts';
 import { Closers } from './closers.ts';
+import { toImageQuery } from './image-query.ts';
 import { coordination } from './locks.ts';
 
 export type { PruneResult } from '../orchestrator/prune.ts';
@@ -28,7 +28,7 @@ export async function runRemove(
   config: RmConfig,
   deps: RemovalDeps,
 ): Promise<RemoveResult> {
-  const queries = texts.map(toQuery);
+  const queries = texts.map(toImageQuery);
   const { platform, force } = config;
   const request = { queries, force, ...(platform ? { platform } : {}) };
   if (!(await peekStore(config.store))) throw noStore(config, queries);
@@ -65,18 +65,6 @@ async function withParts<T>(
 /** As it is: nothing changes before the lock service is reached. */
 async function open({ store }: RemovalConfig, { log }: RemovalDeps) {
   return await openStore({ path: store, clock, log, tidy: false });
-}
-
-/** A digest is no reference, and neither are 64 hexadecimal digits. */
-function toQuery(text: string): ImageQuery {
-  try {
-    const reference = parseReference(text);
-    return { text, reference, name: formatReference(reference) };
-  } catch (error) {
-    const mayBeDigest = /^(sha256:|sha512:)?[0-9a-f]+$/.test(text);
-    if (mayBeDigest && isLayerpullError(error)) return { text };
-    throw error;
-  }
 }
 
 function noStore({ store }: RmConfig, [first]: readonly ImageQuery[]): LayerpullError {

@@ -21,13 +21,19 @@ export interface PruneConfig extends RemovalConfig {
 
 /**
  * `--platform` has no default here and is not read from the environment: what a machine pulls by default says nothing
- * about what is to be removed. @throws LayerpullError `usage`, `invalid_platform`
+ * about which one of the store is meant. @throws LayerpullError `usage`, `invalid_platform`
  */
-export function readRmConfig(flags: GivenFlags, machine: Machine): RmConfig {
+export function readWantedPlatform(flags: GivenFlags, machine: Machine): Platform | undefined {
   const given = setting('platform', flags, { ...machine, env: {} });
+  return given && parsePlatform(given.text);
+}
+
+/** @throws LayerpullError `usage`, `invalid_platform` */
+export function readRmConfig(flags: GivenFlags, machine: Machine): RmConfig {
+  const platform = readWantedPlatform(flags, machine);
   return {
     ...readRemoval(flags, machine),
-    ...(given ? { platform: parsePlatform(given.text) } : {}),
+    ...(platform ? { platform } : {}),
     force: flags['force'] === true,
   };
 }

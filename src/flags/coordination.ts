@@ -1,5 +1,9 @@
 import * as Flags from '@oclif/core/flags';
 
+export const storeFlag = {
+  store: Flags.string({ description: 'Content store: an OCI image layout.', helpValue: 'DIR' }),
+};
+
 /** Flags of the commands that talk to a lock service. None has an `env` or a default: `config.ts` merges those. */
 export const coordinationFlags = {
   server: Flags.string({
@@ -7,5 +11,5 @@ export const coordinationFlags = {
       'Lock servers to try in this order. Without one, the pulls on one store coordinate themselves.',
     helpValue: 'URL[,URL]',
   }),
-  store: Flags.string({ description: 'Content store: an OCI image layout.', helpValue: 'DIR' }),
+  ...storeFlag,
 };

@@ -25,6 +25,8 @@ const imageSchema = v.object({
   recordedAtMs: v.number(),
 });
 
+type Root = Pick<Layout, 'root'>;
+
 export interface Records {
   readonly images: readonly StoredImage[];
   /** Files that are there and cannot be read as records. */
@@ -32,13 +34,13 @@ export interface Records {
 }
 
 /** The name and the platform decide the file: pulling again replaces, other platforms stay. */
-export function imageFile(layout: Layout, { name, platform }: ImageRecord): string {
+export function imageFile(layout: Root, { name, platform }: ImageRecord): string {
   const key = digestOf(Buffer.from(`${name}\n${formatPlatform(platform)}`));
   return path.join(imagesPath(layout), `${digestHex(key).slice(0, 32)}.json`);
 }
 
 /** A damaged record hides one image, not all of them. */
-export async function readImages(layout: Layout, log: Log): Promise<readonly StoredImage[]> {
+export async function readImages(layout: Root, log: Log): Promise<readonly StoredImage[]> {
   const { images, damaged } = await readRecords(layout);
   for (const { file, reason } of damaged) {
     log.warn({ file }, `an image record cannot be read and is left out: ${reason}`);
@@ -46,7 +48,7 @@ export async function readImages(layout: Layout, log: Log): Promise<readonly Sto
   return images;
 }
 
-export async function readRecords(layout: Layout): Promise<Records> {
+export async function readRecords(layout: Root): Promise<Records> {
   const folder = imagesPath(layout);
   const names = (await readdir(folder)).filter((name) => name.endsWith('.json') && !name.startsWith('.'));
   const images: StoredImage[] = [];

@@ -11,6 +11,12 @@ export interface ImageRecord {
   readonly index?: Descriptor;
 }
 
+/** A record as it lies in the store. */
+export interface RecordedImage extends ImageRecord {
+  /** Milliseconds since the Unix epoch. */
+  readonly recordedAtMs: number;
+}
+
 /** The images of a store. Each record is one file, written by rename; `index.json` is derived from all of them. */
 export interface ImageStore {
   /** Keeps the record, replacing the one of the same name and platform, and renews `index.json`. */

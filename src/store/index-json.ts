@@ -4,15 +4,13 @@ import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
 import { type Digest, isDigest } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import { replaceFile } from './files.ts';
-import type { ImageRecord } from './image-store.ts';
+import type { RecordedImage } from './image-store.ts';
 import { indexPath, ingestPath, type Layout } from './layout.ts';
 
 /** One file in `images/`: the record as JSON, and when it was written. */
-export interface StoredImage extends ImageRecord {
+export interface StoredImage extends RecordedImage {
   /** The same manifest under OCI's media types, when it came with Docker's. */
   readonly ociForm?: Descriptor;
-  /** Milliseconds since the Unix epoch. */
-  readonly recordedAtMs: number;
 }
 
 /** OCI image-spec `annotations.md`: the name by which `oci:STORE:NAME` finds a manifest. */

@@ -31,7 +31,7 @@ export function partialsPath(layout: Layout, digest: Digest): string {
 
 /** Partials and drafts: whatever is not whole yet. What is left behind here is collected. */
 export const ingestPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'ingest');
-export const imagesPath = ({ root }: Layout): string => path.join(root, 'images');
+export const imagesPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'images');
 /** What running pulls need. Made by the first that needs something. */
 export const claimsPath = ({ root }: Layout): string => path.join(root, 'references');
 /** Blobs on their way out: `trash/<token>-<hex>`. Made by the first deletion. */
