@@ -3,8 +3,8 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import Images from '../../src/commands/images.ts';
 import Inspect from '../../src/commands/inspect.ts';
-import { runCommand } from '../support/run-command.ts';
 import { putImage } from '../support/put-image.ts';
+import { runCommand } from '../support/run-command.ts';
 import { tempDir } from '../support/temp.ts';
 
 const busybox = 'docker.io/library/busybox:latest';
