@@ -6,6 +6,7 @@ import { pushImage } from '../support/images.ts';
 import { spawnInTerminal } from '../support/pty.ts';
 import { resultOf, startPull, startServer } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
+import { soon } from '../support/soon.ts';
 import { tempDir } from '../support/temp.ts';
 
 /** A registry whose layers stop in the middle, so that a pull is under way for as long as a test wants. */
@@ -46,6 +47,12 @@ describeWith(['docker-registry'], 'a pull that is interrupted', () => {
     const { gate, reference, store, image } = await setUp();
     const first = await startPull({ reference, store });
     await gate.waiting(2);
+    await soon(async () => {
+      const far = first
+        .jsonEvents()
+        .filter(({ kind, offset }) => kind === 'progress' && Number(offset) > 1e6);
+      expect(new Set(far.map(({ digest }) => digest)).size).toBe(image.layers.length);
+    });
     first.kill('SIGINT');
     await first.exited;
     gate.open();
