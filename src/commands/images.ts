@@ -1,7 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../command.ts';
 import { imagesOf } from '../compose/look.ts';
-import { readStoreConfig } from '../config.ts';
+import { readImagesConfig } from '../config/look.ts';
 import { storeFlag } from '../flags/coordination.ts';
 import { imageNames, imagesDocument, renderImages } from '../ui/images.ts';
 
@@ -26,11 +26,11 @@ export default class Images extends BaseCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Images);
     await this.work(flags, { stopping: 'stopping' }, async ({ machine, output, log, clock }) => {
-      const config = readStoreConfig(flags, machine);
+      const config = readImagesConfig(flags, machine);
       const images = await imagesOf(config, log);
       if (output.json) this.printJson(imagesDocument(config.store, images));
       else if (output.quiet) for (const name of imageNames(images)) this.print(name);
-      else this.print(await renderImages(images, { digests: flags.digests, wallMs: clock.wallNow() }));
+      else this.print(await renderImages(images, { digests: config.digests, wallMs: clock.wallNow() }));
     });
   }
 }
