@@ -1,19 +1,18 @@
 import { forMany } from '../core/abort.ts';
-import type { Clock } from '../core/clock.ts';
 import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
 import { toLayerpullError } from '../core/errors.ts';
-import type { NodeId } from '../core/ids.ts';
 import type { SessionLocks } from '../lock/locks.ts';
 import type { ImageRegistry, ResolvedImage } from '../registry/image-registry.ts';
 import type { TransferBounds } from '../source/transfer.ts';
 import type { ImageRecord, ImageStore } from '../store/image-store.ts';
-import type { LayerResult, PullEvent, PullResult } from './events.ts';
+import type { LayerResult, PullResult } from './events.ts';
 import { explainingForeign } from './foreign.ts';
 import { keepingAll, type SharedStore } from './keep.ts';
 import { pullLayer } from './layer.ts';
 import { type PullOutput, writeOutput } from './output.ts';
-import { type PullPlan, planPull, platformsOf } from './plan.ts';
+import { type PullPlan, planPull } from './plan.ts';
 import { createSlots } from './pool.ts';
+import { announce, neededBy, type PullRequest, recordsOf, summarise, type Teller } from './summary.ts';
 
 /** The store as a pull uses it. */
 export interface PullStore extends SharedStore {
@@ -22,27 +21,15 @@ export interface PullStore extends SharedStore {
   putDocument(descriptor: Descriptor, bytes: Uint8Array): Promise<void>;
 }
 
-export interface PullParts {
+export interface PullParts extends Teller {
   readonly registry: ImageRegistry;
   readonly store: PullStore;
   readonly locks: SessionLocks;
-  readonly clock: Clock;
-  readonly node: NodeId;
   /** Layers downloaded at once. */
   readonly concurrency: number;
   readonly transfer?: TransferBounds;
   /** Where the image is written besides the store. */
   readonly output?: PullOutput | undefined;
-  readonly onEvent: (event: PullEvent) => void;
-}
-
-export interface PullRequest {
-  /** The full normalised reference: the name under which the image is recorded. */
-  readonly name: string;
-  /** What it stands for. */
-  readonly image: ResolvedImage;
-  /** When the pull began, by the clock's `now`: resolving is a part of it. */
-  readonly startedMs: number;
 }
 
 /**
@@ -58,7 +45,7 @@ export async function pullImage(
 ): Promise<PullResult> {
   const { image } = request;
   const plan = planPull(image);
-  announce(request, image, plan, parts);
+  announce(request, plan, parts);
   const keep = { name: request.name, node: parts.node, needed: neededBy(image, plan) };
   const bring = async () => {
     await storeEmbedded(image, plan, parts.store);
@@ -68,40 +55,11 @@ export async function pullImage(
   };
   const result = await keepingAll(keep, parts.store, bring, async (layers) => {
     const output = await writeOutput(image, plan.totalBytes, parts, signal);
-    const summary = summarise(request, image, plan, layers, parts);
+    const summary = summarise(request, plan, layers, parts.store.blobs.path, parts);
     return output ? { ...summary, output } : summary;
   });
   parts.onEvent({ kind: 'done', result });
   return result;
-}
-
-function neededBy({ documents }: ResolvedImage, plan: PullPlan): Descriptor[] {
-  return [...plan.blobs, ...documents.map(({ descriptor }) => descriptor)];
-}
-
-function announce(request: PullRequest, image: ResolvedImage, plan: PullPlan, parts: PullParts): void {
-  parts.onEvent({
-    kind: 'resolved',
-    reference: request.name,
-    digest: imageDigest(image),
-    manifestDigest: image.manifest.descriptor.digest,
-    platform: image.platform,
-    platforms: platformsOf(image),
-    layers: plan.blobs,
-  });
-  warnOfLeftOut(request, image, parts);
-}
-
-function warnOfLeftOut({ name }: PullRequest, { leftOut }: ResolvedImage, { onEvent }: PullParts): void {
-  const [first] = leftOut;
-  if (!first) return;
-  const more = leftOut.length > 1 ? ` and ${leftOut.length - 1} more` : '';
-  onEvent({
-    kind: 'warning',
-    code: 'unsupported_manifest',
-    message: `the index of ${name} lists ${first.digest} of type ${first.mediaType}${more}: not pulled`,
-    hint: 'take what is no image with a tool like oras',
-  });
 }
 
 /** What stands in the manifest needs no request: it is there before its turn comes. */
@@ -149,11 +107,9 @@ function tellFailure({ digest }: Descriptor, cause: unknown, onEvent: PullParts[
  */
 async function recordImage({ name }: PullRequest, image: ResolvedImage, store: PullStore): Promise<void> {
   for (const { descriptor, bytes } of image.documents) await store.putDocument(descriptor, bytes);
-  const index = image.index ? { index: image.index.descriptor } : {};
-  const [main, ...others] = image.platforms.map(({ platform, manifest }) => ({
-    ...{ name, platform, manifest: manifest.descriptor },
-    ...index,
-  }));
+  const records = recordsOf(name, image);
+  const main = records.at(-1);
+  const others = records.slice(0, -1);
   const known = others.length > 0 ? await store.images.list() : [];
   for (const one of others) if (!known.some((other) => isSame(one, other))) await store.images.record(one);
   if (main) await store.images.record(main);
@@ -166,36 +122,4 @@ function isSame(one: ImageRecord, other: ImageRecord): boolean {
     one.manifest.digest === other.manifest.digest &&
     one.index?.digest === other.index?.digest
   );
-}
-
-function summarise(
-  request: PullRequest,
-  image: ResolvedImage,
-  plan: PullPlan,
-  layers: readonly LayerResult[],
-  parts: PullParts,
-): PullResult {
-  const bytesFrom = (kind: string) => sum(layers.filter((layer) => layer.source.kind === kind));
-  return {
-    reference: request.name,
-    digest: imageDigest(image),
-    manifestDigest: image.manifest.descriptor.digest,
-    platform: formatPlatform(image.platform),
-    platforms: platformsOf(image),
-    node: parts.node,
-    store: parts.store.blobs.path,
-    layers,
-    bytesFromRegistry: bytesFrom('registry'),
-    bytesFromPeers: bytesFrom('peer'),
-    bytesSaved: Math.max(0, plan.totalBytes - sum(layers)),
-    durationMs: Math.round(parts.clock.now() - request.startedMs),
-  };
-}
-
-function sum(layers: readonly LayerResult[]): number {
-  return layers.reduce((bytes, layer) => bytes + layer.bytes, 0);
-}
-
-function imageDigest(image: ResolvedImage) {
-  return (image.index ?? image.manifest).descriptor.digest;
 }

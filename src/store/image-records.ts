@@ -71,3 +71,19 @@ export async function readRecord(
     return systemCodeOf(error) === 'ENOENT' ? undefined : { file, reason: messageOf(error) };
   }
 }
+
+export function isSameImage(one: ImageRecord, other: ImageRecord): boolean {
+  return (
+    one.name === other.name &&
+    formatPlatform(one.platform) === formatPlatform(other.platform) &&
+    one.manifest.digest === other.manifest.digest &&
+    one.index?.digest === other.index?.digest
+  );
+}
+
+/** Whether the image is the one that was recorded last under its name: recording it again changes nothing. */
+export function hasTheName(image: ImageRecord, images: readonly StoredImage[]): boolean {
+  const sameName = images.filter(({ name }) => name === image.name);
+  const latestMs = Math.max(0, ...sameName.map(({ recordedAtMs }) => recordedAtMs));
+  return sameName.some((known) => known.recordedAtMs === latestMs && isSameImage(known, image));
+}

@@ -1,10 +1,10 @@
 import { readFile, rm } from 'node:fs/promises';
 import type { Clock } from '../core/clock.ts';
-import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
+import type { Descriptor } from '../core/descriptor.ts';
 import type { Log } from '../core/log.ts';
 import { writeClaim } from './claims.ts';
 import { replaceFile, storing, syncFolder } from './files.ts';
-import { imageFile, readImages, readRecord } from './image-records.ts';
+import { hasTheName, imageFile, readImages, readRecord } from './image-records.ts';
 import type { ImageRecord, ImageStore } from './image-store.ts';
 import { rewriteIndex, type StoredImage } from './index-json.ts';
 import { blobPath, imagesPath, ingestPath, type Layout } from './layout.ts';
@@ -26,7 +26,7 @@ export function createImages({ layout, clock, log }: ImagesOptions): ImageStore 
         const latestMs = Math.max(0, ...sameName.map(({ recordedAtMs }) => recordedAtMs));
         // The last one has the name, so no two may have been recorded in the same millisecond.
         const nowMs = Math.max(clock.wallNow(), latestMs + 1);
-        if (!isRecorded(image, sameName, latestMs)) await writeImage(layout, image, nowMs);
+        if (!hasTheName(image, sameName)) await writeImage(layout, image, nowMs);
         await rewriteIndex(layout, readAll);
       }),
     remove: (images) =>
@@ -71,15 +71,4 @@ async function withOciForm(
   } finally {
     await claim.release();
   }
-}
-
-/** Pulling again what has the name already writes nothing. */
-function isRecorded(image: ImageRecord, sameName: readonly StoredImage[], latestMs: number): boolean {
-  return sameName.some(
-    (known) =>
-      known.recordedAtMs === latestMs &&
-      formatPlatform(known.platform) === formatPlatform(image.platform) &&
-      known.manifest.digest === image.manifest.digest &&
-      known.index?.digest === image.index?.digest,
-  );
 }

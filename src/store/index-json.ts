@@ -42,6 +42,15 @@ export async function rewriteIndex(
   throw new LayerpullError('store_failed', `${indexPath(layout)} keeps changing`);
 }
 
+/** Whether `index.json` says what the images say. */
+export async function isIndexDerived(
+  layout: Pick<Layout, 'root'>,
+  images: readonly StoredImage[],
+): Promise<boolean> {
+  const text = await readText(indexPath(layout));
+  return deriveIndex(images, parseIndex(text)) === text;
+}
+
 /**
  * Of the platforms of one name the one recorded last has the name, as with docker: umoci refuses a name that stands
  * there twice, and skopeo takes the first. The others stay without it, found by digest and platform. Entries and fields

@@ -36,7 +36,7 @@ export const imagesPath = ({ root }: Pick<Layout, 'root'>): string => path.join(
 export const claimsPath = ({ root }: Layout): string => path.join(root, 'references');
 /** Blobs on their way out: `trash/<token>-<hex>`. Made by the first deletion. */
 export const trashPath = ({ root }: Layout): string => path.join(root, 'trash');
-export const indexPath = ({ root }: Layout): string => path.join(root, 'index.json');
+export const indexPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'index.json');
 
 /**
  * Opens a store, making it where there is none. Several processes may do so at once: they agree on one store id.
