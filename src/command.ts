@@ -85,6 +85,8 @@ export abstract class BaseCommand extends Command {
 
   /** Reports the error here, where its form is known, and leaves only the exit code to the caller. */
   protected override async catch(error: unknown): Promise<never> {
+    // The result was printed, and its exit code is a part of it.
+    if (error instanceof Errors.ExitError) throw error;
     const failure = this.toFailure(error);
     report(failure, this.reportTarget());
     throw new Errors.ExitError(failure.exitCode);

@@ -16,7 +16,11 @@ const zones: readonly Zone[] = [
   { name: 'http', files: /^http\//, may: ['core'] },
   { name: 'source-ports', files: /^source\/blob-source\.ts$/, may: ['core'] },
   { name: 'source', files: /^source\//, may: ['core', 'source-ports'] },
-  { name: 'store-ports', files: /^store\/(blob-store|garbage|image-store|references)\.ts$/, may: ['core'] },
+  {
+    name: 'store-ports',
+    files: /^store\/(check|blob-store|garbage|image-store|references)\.ts$/,
+    may: ['core'],
+  },
   { name: 'store', files: /^store\//, may: ['core', 'store-ports'] },
   {
     name: 'registry-ports',

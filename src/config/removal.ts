@@ -43,6 +43,7 @@ export function readPruneConfig(flags: GivenFlags, machine: Machine): PruneConfi
   return { ...readRemoval(flags, machine), dryRun: readSwitch('dry-run', flags, { ...machine, env: {} }) };
 }
 
-function readRemoval(flags: GivenFlags, machine: Machine): RemovalConfig {
+/** @throws LayerpullError `usage` */
+export function readRemoval(flags: GivenFlags, machine: Machine): RemovalConfig {
   return { ...readCoordination(flags, machine), node: readNode(flags, machine) };
 }

@@ -73,7 +73,7 @@ type Answer = Exclude<LayerReply, { kind: 'queued' }>;
 
 async function askUntilAnswered(
   { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
-  { locks, signal }: DeleteLayerOptions,
+  { locks, signal }: Pick<DeleteLayerOptions, 'locks' | 'signal'>,
 ): Promise<Answer> {
   for (;;) {
     const reply = await locks.acquire({ type: 'delete', resourceId: digest, total: size }, signal);
@@ -81,6 +81,17 @@ async function askUntilAnswered(
     const left = await waitForTurn(reply.place, signal);
     if (left) return { kind: 'granted', hold: left };
   }
+}
+
+/** The lock to delete a blob with. Undefined when somebody else deleted it meanwhile. @throws LayerpullError `lock_*` */
+export async function waitForDeletion(
+  blob: Pick<Descriptor, 'digest' | 'size'>,
+  locks: SessionLocks,
+  signal: AbortSignal,
+): Promise<Hold | undefined> {
+  const reply = await askUntilAnswered(blob, { locks, signal });
+  if (reply.kind === 'refused') throw refused(blob, reply.message);
+  return reply.kind === 'granted' ? reply.hold : undefined;
 }
 
 async function waitForTurn(place: Place, signal: AbortSignal): Promise<Hold | undefined> {

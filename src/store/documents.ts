@@ -43,10 +43,10 @@ const documentSchema = v.looseObject({
 
 /** Reads the documents of a store. They never change, so each is read once. */
 export class Documents {
-  readonly #layout: Layout;
+  readonly #layout: Pick<Layout, 'root'>;
   readonly #known = new Map<Digest, Links>();
 
-  constructor(layout: Layout) {
+  constructor(layout: Pick<Layout, 'root'>) {
     this.#layout = layout;
   }
 

@@ -35,7 +35,7 @@ export const imagesPath = ({ root }: Pick<Layout, 'root'>): string => path.join(
 /** What running pulls need. Made by the first that needs something. */
 export const claimsPath = ({ root }: Layout): string => path.join(root, 'references');
 /** Blobs on their way out: `trash/<token>-<hex>`. Made by the first deletion. */
-export const trashPath = ({ root }: Layout): string => path.join(root, 'trash');
+export const trashPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'trash');
 export const indexPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'index.json');
 
 /**

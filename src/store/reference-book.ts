@@ -120,7 +120,7 @@ async function reachable(
 }
 
 /** Of an index, the images of other platforms count by their own records only; what else it lists belongs to it. */
-async function blobsOf(
+export async function blobsOf(
   { manifest, index, ociForm }: ImageRecord & Pick<StoredImage, 'ociForm'>,
   documents: Documents,
 ): Promise<ImageBlobs> {
