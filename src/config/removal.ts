@@ -40,7 +40,7 @@ export function readRmConfig(flags: GivenFlags, machine: Machine): RmConfig {
 
 /** @throws LayerpullError `usage` */
 export function readPruneConfig(flags: GivenFlags, machine: Machine): PruneConfig {
-  return { ...readRemoval(flags, machine), dryRun: readSwitch('dry-run', flags, { ...machine, env: {} }) };
+  return { ...readRemoval(flags, machine), dryRun: readSwitch('dry-run', flags, machine) };
 }
 
 /** @throws LayerpullError `usage` */

@@ -54,22 +54,25 @@ export class Documents {
   async links(digest: Digest): Promise<Links | undefined> {
     const known = this.#known.get(digest);
     if (known) return known;
-    const links = parseLinks(await this.#readWherever(digest));
+    const links = parseLinks(await findDocument(this.#layout, digest));
     if (links) this.#known.set(digest, links);
     return links;
   }
+}
 
-  /** A deleter that was stopped may have moved it away for a moment: look there, and once more in its place. */
-  async #readWherever(digest: Digest): Promise<string | undefined> {
-    const place = blobPath(this.#layout, digest);
-    return (await readText(place)) ?? (await this.#readFromTrash(digest)) ?? (await readText(place));
-  }
+/**
+ * Text of a document; undefined when there is none. A deleter may have moved it away for a moment, to put it back as
+ * soon as it sees who needs it: it is looked for in the trash, and once more in its place.
+ */
+export async function findDocument(layout: Layout, digest: Digest): Promise<string | undefined> {
+  const place = blobPath(layout, digest);
+  return (await readText(place)) ?? (await readFromTrash(layout, digest)) ?? (await readText(place));
+}
 
-  async #readFromTrash(digest: Digest): Promise<string | undefined> {
-    const folder = trashPath(this.#layout);
-    const name = (await namesIn(folder)).find((one) => one.endsWith(`-${digestHex(digest)}`));
-    return name === undefined ? undefined : await readText(path.join(folder, name));
-  }
+async function readFromTrash(layout: Layout, digest: Digest): Promise<string | undefined> {
+  const folder = trashPath(layout);
+  const name = (await namesIn(folder)).find((one) => one.endsWith(`-${digestHex(digest)}`));
+  return name === undefined ? undefined : await readText(path.join(folder, name));
 }
 
 async function readText(file: string): Promise<string | undefined> {

@@ -1,8 +1,11 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
+import type { Digest } from '../core/digest.ts';
+import { LayerpullError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { writeClaim } from './claims.ts';
+import { findDocument } from './documents.ts';
 import { replaceFile, storing, syncFolder } from './files.ts';
 import { hasTheName, imageFile, readImages, readRecord } from './image-records.ts';
 import type { ImageRecord, ImageStore } from './image-store.ts';
@@ -63,7 +66,7 @@ async function withOciForm(
   { name, manifest }: ImageRecord,
   record: (ociForm: Descriptor) => Promise<void>,
 ): Promise<void> {
-  const { descriptor, bytes } = ociFormOf(await readFile(blobPath(layout, manifest.digest)));
+  const { descriptor, bytes } = ociFormOf(Buffer.from(await readManifest(layout, manifest.digest)));
   const claim = await writeClaim(layout, { name, digests: [descriptor.digest] });
   try {
     await replaceFile(blobPath(layout, descriptor.digest), bytes, ingestPath(layout));
@@ -71,4 +74,12 @@ async function withOciForm(
   } finally {
     await claim.release();
   }
+}
+
+async function readManifest(layout: Layout, digest: Digest): Promise<string> {
+  const text = await findDocument(layout, digest);
+  if (text !== undefined) return text;
+  throw new LayerpullError('blob_not_found', `the manifest ${digest} is not in the store`, {
+    origin: 'store',
+  });
 }

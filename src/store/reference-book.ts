@@ -5,7 +5,7 @@ import { toNodeId } from '../core/ids.ts';
 import { liveClaims, writeClaim } from './claims.ts';
 import { type DocumentLink, Documents } from './documents.ts';
 import { storing } from './files.ts';
-import { readRecords } from './image-records.ts';
+import { imageFile, readRecord, readRecords } from './image-records.ts';
 import type { ImageRecord } from './image-store.ts';
 import { foreignEntries, type StoredImage } from './index-json.ts';
 import type { Layout } from './layout.ts';
@@ -21,9 +21,32 @@ export function createReferences({ layout, clock }: ReferencesOptions): Referenc
   const documents = new Documents(layout);
   return {
     claim: (request) => storing('write a reference', () => writeClaim(layout, request)),
-    read: () => storing('read the references', () => readBook(layout, documents, clock.wallNow())),
+    read: () => storing('read the references', () => readUntilSettled(layout, documents, clock)),
     blobsOf: (image) => storing(`read the image ${image.name}`, () => blobsOf(image, documents)),
   };
+}
+
+/** Images that are removed or replaced while they are read. */
+const maxRounds = 20;
+
+/** An image that was removed since it was listed has no manifest, and that is no damage: what there is now counts. */
+async function readUntilSettled(layout: Layout, documents: Documents, clock: Clock): Promise<ReferenceBook> {
+  for (let round = 1; ; round += 1) {
+    const book = await readBook(layout, documents, clock.wallNow());
+    if (round >= maxRounds || !(await hasChanged(layout, book))) return book;
+  }
+}
+
+async function hasChanged(layout: Layout, { unreadable }: ReferenceBook): Promise<boolean> {
+  for (const { image } of unreadable) {
+    if (image && !(await isStillRecorded(layout, image))) return true;
+  }
+  return false;
+}
+
+async function isStillRecorded(layout: Layout, image: ImageRecord): Promise<boolean> {
+  const current = await readRecord(imageFile(layout, image));
+  return current !== undefined && 'manifest' in current && current.manifest.digest === image.manifest.digest;
 }
 
 /**

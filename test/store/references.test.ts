@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import fsPromises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
@@ -8,6 +10,7 @@ import { createGarbage } from '../../src/store/garbage-files.ts';
 import { ociFormOf } from '../../src/store/oci-form.ts';
 import { createReferences } from '../../src/store/reference-book.ts';
 import { blobOf } from '../support/blobs.ts';
+import { onCleanup } from '../support/cleanup.ts';
 import { type Child, spawnProcess } from '../support/processes.ts';
 import { testProgram } from '../support/test-program.ts';
 import { namesIn } from '../support/whole-store.ts';
@@ -92,6 +95,22 @@ describe('the references of recorded images', () => {
     unlinkSync(path.join(setup.folder, 'blobs', image.digest.replace(':', '/')));
     const { unreadable } = await setUpAgain(setup).read();
     expect(unreadable).toMatchObject([{ image: { name }, hint: expect.stringContaining(name) }]);
+  });
+
+  it('are read anew when an image is removed while it is read', async () => {
+    const setup = await setUpStore();
+    const [image, other] = [imageOf(config, own), imageOf(config, shared)];
+    await record(setup, image);
+    await record(setup, other, `${name}-2`);
+    const [first] = await setup.store.images.list();
+    const manifest = path.join(setup.folder, 'blobs', image.digest.replace(':', '/'));
+    beforeOpening(manifest, async () => {
+      if (first) await setup.store.images.remove([first]);
+      unlinkSync(manifest);
+    });
+    const book = await setUpAgain(setup).read();
+    expect(book.unreadable).toEqual([]);
+    expect([book.of(own.digest).length, book.of(shared.digest).length]).toEqual([0, 1]);
   });
 
   it('cannot be told while a record or index.json is damaged', async () => {
@@ -194,6 +213,25 @@ describe('the reference of a pull', () => {
     expect(namesIn(setup.folder, 'references')).toHaveLength(1);
   });
 });
+
+/** Has `work` done before a file of this name is opened for the first time. */
+function beforeOpening(file: string, work: () => Promise<void>): void {
+  const { open } = fsPromises;
+  const restore = () => {
+    Object.assign(fsPromises, { open });
+    syncBuiltinESMExports();
+  };
+  const held: typeof open = async (opened, ...more) => {
+    if (opened === file) {
+      restore();
+      await work();
+    }
+    return await open(opened, ...more);
+  };
+  Object.assign(fsPromises, { open: held });
+  syncBuiltinESMExports();
+  onCleanup(restore);
+}
 
 /** Documents are read once; this reads them again. */
 function setUpAgain({ layout }: Setup) {
