@@ -12,6 +12,9 @@ export type { Log } from './core/log.ts';
 export { silentLog } from './core/log.ts';
 export type { RunLayerOptions } from './hooks/layer.ts';
 export { runLayer } from './hooks/layer.ts';
+export type { LayerCallbacks, OperationResult } from './hooks/layer-callbacks.ts';
+export type { DeleteLayerOptions, DeleteOutcome } from './hooks/layer-delete.ts';
+export { deleteLayer } from './hooks/layer-delete.ts';
 export type { LayerEvent, LayerOutcome } from './hooks/layer-events.ts';
 export type { Slot, Slots } from './hooks/layer-slots.ts';
 export type { HttpLocksOptions, HttpLocksTimeouts } from './lock/backends/http/http-locks.ts';
@@ -50,6 +53,16 @@ export type {
 export type { ImageReference } from './registry/reference.ts';
 export { formatReference, parseReference } from './registry/reference.ts';
 export type { BlobSource, OpenBlob } from './source/blob-source.ts';
-export type { BlobStore, ByteRange, Ingest, IngestOptions, Writer } from './store/blob-store.ts';
+export type {
+  BlobStore,
+  ByteRange,
+  Deletion,
+  DeletionOptions,
+  Ingest,
+  IngestOptions,
+  Writer,
+} from './store/blob-store.ts';
+export type { Garbage, Leftover } from './store/garbage.ts';
 export type { ImageRecord, ImageStore } from './store/image-store.ts';
 export { openStore } from './store/oci-layout.ts';
+export type * from './store/references.ts';

@@ -35,7 +35,7 @@ export default class Inspect extends BaseCommand {
     const { args, flags } = await this.parse(Inspect);
     await this.work(flags, { stopping: 'stopping' }, async ({ machine, output, log }) => {
       const config = readStoreConfig(flags, machine);
-      const details = await inspect(args.image, config, readWantedPlatform(flags, machine), log);
+      const details = await inspect(args.image, config, readWantedPlatform(flags), log);
       if (output.json) this.printJson(inspectDocument(config.store, details));
       else this.print(await renderDetails(details));
     });

@@ -46,7 +46,7 @@ export default class Rm extends BaseCommand {
       const config = readRmConfig(flags, machine);
       const result = await runRemove(argv.map(String), config, { log, signal });
       if (output.json) this.printJson(result);
-      else this.print(renderRemoved(result));
+      else if (result.untagged.length > 0) this.print(renderRemoved(result));
     });
   }
 }

@@ -2,7 +2,7 @@ import { type CoordinationConfig, readCoordination } from '../config.ts';
 import { type Platform, parsePlatform } from '../core/descriptor.ts';
 import type { NodeId } from '../core/ids.ts';
 import { readNode } from './pull.ts';
-import { type GivenFlags, type Machine, readSwitch, setting } from './values.ts';
+import { type GivenFlags, type Machine, readSwitch } from './values.ts';
 
 /** How `rm` and `prune` reach the store and the lock service. */
 export interface RemovalConfig extends CoordinationConfig {
@@ -20,17 +20,17 @@ export interface PruneConfig extends RemovalConfig {
 }
 
 /**
- * `--platform` has no default here and is not read from the environment: what a machine pulls by default says nothing
- * about which one of the store is meant. @throws LayerpullError `usage`, `invalid_platform`
+ * `--platform` is a flag and nothing else: what a machine pulls by default says nothing about which one of the store is
+ * meant. @throws LayerpullError `invalid_platform`
  */
-export function readWantedPlatform(flags: GivenFlags, machine: Machine): Platform | undefined {
-  const given = setting('platform', flags, { ...machine, env: {} });
-  return given && parsePlatform(given.text);
+export function readWantedPlatform(flags: GivenFlags): Platform | undefined {
+  const platform = flags['platform'];
+  return typeof platform === 'string' ? parsePlatform(platform) : undefined;
 }
 
 /** @throws LayerpullError `usage`, `invalid_platform` */
 export function readRmConfig(flags: GivenFlags, machine: Machine): RmConfig {
-  const platform = readWantedPlatform(flags, machine);
+  const platform = readWantedPlatform(flags);
   return {
     ...readRemoval(flags, machine),
     ...(platform ? { platform } : {}),

@@ -3,7 +3,7 @@ import { LayerpullError } from '../core/errors.ts';
 import type { NodeId } from '../core/ids.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Garbage } from '../store/garbage.ts';
-import type { References } from '../store/references.ts';
+import type { Claim, References } from '../store/references.ts';
 import type { LayerResult } from './events.ts';
 
 /** The store as those use it who must not lose a blob to somebody that removes images meanwhile. */
@@ -37,8 +37,8 @@ export async function keepingAll<T>(
   bring: () => Promise<readonly LayerResult[]>,
   use: (results: readonly LayerResult[]) => Promise<T>,
 ): Promise<T> {
-  const { name, node, needed } = request;
-  const claim = await store.references.claim({ name, node, digests: needed.map(({ digest }) => digest) });
+  const { name, needed } = request;
+  const claim = await claimAll(request, store);
   try {
     let results = await bring();
     for (let round = 1; !(await isWhole(needed, store)); round += 1) {
@@ -48,6 +48,16 @@ export async function keepingAll<T>(
     return await use(results);
   } finally {
     await claim.release();
+  }
+}
+
+/** Where nothing can be written, a full disk or a store that others manage, what is there can still be used. */
+async function claimAll({ name, node, needed }: KeepRequest, store: SharedStore): Promise<Claim> {
+  try {
+    return await store.references.claim({ name, node, digests: needed.map(({ digest }) => digest) });
+  } catch (error) {
+    if (await hasAll(needed, store)) return { release: async () => {} };
+    throw error;
   }
 }
 

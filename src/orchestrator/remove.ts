@@ -64,12 +64,12 @@ export async function removeImages(
   const blobs = await Promise.all(images.map(async (image) => (await store.references.blobsOf(image)).all));
   await locks.connect(signal);
   await store.garbage.settle();
-  await store.images.remove(images);
+  const removed = await store.images.remove(images);
   const candidates = await sizesOf(new Set(blobs.flat()), parts);
   const deleted = await deleteUnreferenced(candidates, parts, signal).catch((error: unknown) => {
-    throw explained(error, images);
+    throw explained(error, removed);
   });
-  return { ...summed(deleted), store: store.blobs.path, untagged: images.map(untagged) };
+  return { ...summed(deleted), store: store.blobs.path, untagged: removed.map(untagged) };
 }
 
 /** The images are gone by then, their blobs are not: whoever removes them now must know how. */

@@ -24,7 +24,8 @@ export interface ImageStore {
   /**
    * Forgets these records, unless something else was recorded in their place meanwhile, and renews `index.json`, also
    * when there is none to forget. Their blobs stay: whoever removes an image deletes what nobody references then.
+   * Answers those that it forgot.
    */
-  remove(images: readonly ImageRecord[]): Promise<void>;
+  remove(images: readonly ImageRecord[]): Promise<readonly ImageRecord[]>;
   list(): Promise<readonly ImageRecord[]>;
 }

@@ -34,21 +34,24 @@ export function createImages({ layout, clock, log }: ImagesOptions): ImageStore 
       }),
     remove: (images) =>
       storing('remove images', async () => {
-        for (const image of images) await removeRecord(layout, image);
+        const removed: ImageRecord[] = [];
+        for (const image of images) if (await removeRecord(layout, image)) removed.push(image);
         // Before any blob goes: no power failure may bring back an image without its layers.
         await syncFolder(imagesPath(layout));
         await rewriteIndex(layout, readAll);
+        return removed;
       }),
     list: () => storing('read the images', readAll),
   };
 }
 
 /** What was pulled under the same name meanwhile is another image, and stays. */
-async function removeRecord(layout: Layout, image: ImageRecord): Promise<void> {
+async function removeRecord(layout: Layout, image: ImageRecord): Promise<boolean> {
   const file = imageFile(layout, image);
   const current = await readRecord(file);
-  if (!current || 'reason' in current || current.manifest.digest !== image.manifest.digest) return;
+  if (!current || 'reason' in current || current.manifest.digest !== image.manifest.digest) return false;
   await rm(file, { force: true });
+  return true;
 }
 
 async function writeImage(layout: Layout, image: ImageRecord, recordedAtMs: number): Promise<void> {

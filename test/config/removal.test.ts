@@ -10,6 +10,12 @@ describe('the configuration of rm', () => {
     );
     expect(config).toMatchObject({ store: '/srv/s', servers: [], force: false });
     expect(config).not.toHaveProperty('platform');
+    const file = {
+      path: '/etc/l.toml',
+      settings: new Map([['platform', 'linux/arm64']]),
+      registries: new Map(),
+    };
+    expect(readRmConfig({}, on({ file }))).not.toHaveProperty('platform');
   });
 
   it('comes from flags', () => {

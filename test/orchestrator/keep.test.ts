@@ -97,6 +97,15 @@ describe('keeping all that an image needs', () => {
     expect(claims).toEqual({ now: 0, written: 1 });
   });
 
+  it('uses what is there where nothing can be written, and fails where something is missing', async () => {
+    const { blobs, bring, request, store } = setUp();
+    const claim = () => Promise.reject(new Error('read-only'));
+    const readOnly = { ...store, references: { ...store.references, claim } };
+    await expect(keepingAll(request, readOnly, bring, asIs)).rejects.toThrow('read-only');
+    for (const blob of [layer, other]) blobs.blobs.set(blob.digest, blob.bytes);
+    expect(await keepingAll(request, readOnly, bring, asIs)).toHaveLength(2);
+  });
+
   it('ends its claim when bringing fails', async () => {
     const { request, store, claims } = setUp();
     const fail = () => Promise.reject(new Error('no network'));

@@ -59,6 +59,18 @@ describe('the references of recorded images', () => {
     for (const blob of [image, config, own]) expect(await countOf(setup, blob)).toBe(0);
   });
 
+  it('stay when something else was recorded under the name since the image was found', async () => {
+    const setup = await setUpStore();
+    await record(setup, imageOf(config, own));
+    const found = await setup.store.images.list();
+    const newer = imageOf(config, shared);
+    await record(setup, newer);
+    expect(await setup.store.images.remove(found)).toEqual([]);
+    expect(await countOf(setup, newer)).toBe(1);
+    expect(await setup.store.images.remove(await setup.store.images.list())).toMatchObject([{ name }]);
+    expect(await setup.store.images.remove(found)).toEqual([]);
+  });
+
   it('include the form of a manifest that other tools read', async () => {
     const setup = await setUpStore();
     const image = documentOf(
