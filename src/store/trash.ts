@@ -47,7 +47,7 @@ export async function removeTrashed({ file }: TrashedBlob): Promise<void> {
 }
 
 /** What lies in the trash: of deleters that run now, and of dead ones. */
-export async function listTrash(layout: Layout): Promise<TrashedBlob[]> {
+export async function listTrash(layout: Pick<Layout, 'root'>): Promise<TrashedBlob[]> {
   const blobs: TrashedBlob[] = [];
   for (const name of await namesIn(trashPath(layout))) {
     const file = path.join(trashPath(layout), name);
