@@ -6,6 +6,8 @@ import { systemCodeOf } from '../core/errors.ts';
 import { namesIn } from './claims.ts';
 import { blobPath, type Layout, trashPath } from './layout.ts';
 
+type Root = Pick<Layout, 'root'>;
+
 export interface DocumentLink {
   readonly digest: Digest;
   /** Whether it is the image of a platform, and no attestation, nested index or subject. */
@@ -43,10 +45,10 @@ const documentSchema = v.looseObject({
 
 /** Reads the documents of a store. They never change, so each is read once. */
 export class Documents {
-  readonly #layout: Pick<Layout, 'root'>;
+  readonly #layout: Root;
   readonly #known = new Map<Digest, Links>();
 
-  constructor(layout: Pick<Layout, 'root'>) {
+  constructor(layout: Root) {
     this.#layout = layout;
   }
 
@@ -64,12 +66,12 @@ export class Documents {
  * Text of a document; undefined when there is none. A deleter may have moved it away for a moment, to put it back as
  * soon as it sees who needs it: it is looked for in the trash, and once more in its place.
  */
-export async function findDocument(layout: Layout, digest: Digest): Promise<string | undefined> {
+export async function findDocument(layout: Root, digest: Digest): Promise<string | undefined> {
   const place = blobPath(layout, digest);
   return (await readText(place)) ?? (await readFromTrash(layout, digest)) ?? (await readText(place));
 }
 
-async function readFromTrash(layout: Layout, digest: Digest): Promise<string | undefined> {
+async function readFromTrash(layout: Root, digest: Digest): Promise<string | undefined> {
   const folder = trashPath(layout);
   const name = (await namesIn(folder)).find((one) => one.endsWith(`-${digestHex(digest)}`));
   return name === undefined ? undefined : await readText(path.join(folder, name));
