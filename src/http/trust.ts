@@ -89,6 +89,16 @@ function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
   };
 }
 
+/** `meansTls` for many requests: folders are looked for once for each host. */
+export function tlsLookup(settings: TlsSettings): (url: URL) => boolean {
+  const known = new Map<string, boolean>();
+  return (url) => {
+    const answer = known.get(url.host) ?? meansTls(settings, url);
+    known.set(url.host, answer);
+    return answer;
+  };
+}
+
 /** Whether these settings say that TLS is spoken to a host on this machine: for all, or in a folder for this one. */
 export function meansTls(settings: TlsSettings, url: URL): boolean {
   if (settings.skipVerify || (settings.caFiles ?? []).length > 0) return true;

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import { createHttpClient, type HttpClient } from '../http/client.ts';
 import type { ProxySettings } from '../http/proxies.ts';
-import { meansTls, type TlsSettings } from '../http/trust.ts';
+import { type TlsSettings, tlsLookup } from '../http/trust.ts';
 import { createAccess } from './access.ts';
 import { createTokens } from './auth.ts';
 import { createPasswords } from './basic.ts';
@@ -63,8 +63,9 @@ export function createRegistry(options: RegistryOptions): ImageRegistry {
   const closed = closing.signal;
   const tokens = createTokens({ transport, clock, credentials, closed });
   const access = createAccess(transport, tokens, createPasswords(credentials, closed));
+  const speaksTls = tlsLookup(tls);
   const endpoint = (registry: string, insecure = false) =>
-    endpointOf(registry, plainHttp, (url) => insecure || meansTls(tls, url));
+    endpointOf(registry, plainHttp, (url) => insecure || speaksTls(url));
   const servers = createImageServers({ ...mirrors, endpointOf: endpoint, insecureHosts });
   const inTurn = createInTurn({ servers, clock, mirrors, bounds });
   return {
