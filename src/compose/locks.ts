@@ -6,6 +6,8 @@ import { createHttpLocks } from '../lock/backends/http/http-locks.ts';
 import { createEmbeddedLocks } from '../lock/embedded.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from '../lock/embedded-election.ts';
 import type { Locks } from '../lock/locks.ts';
+import { tellCopiesApart } from '../lock/store-copies.ts';
+import { createSessions } from '../store/sessions.ts';
 import { Closers } from './closers.ts';
 
 const clock = systemClock;
@@ -13,7 +15,10 @@ const clock = systemClock;
 /** The locks of a server, or of the processes on the store. */
 export function coordination(config: CoordinationConfig, store: string, log: Log): Locks {
   const { servers, version } = config;
-  if (servers.length > 0) return createHttpLocks({ servers, version, clock });
+  if (servers.length > 0) {
+    const sessions = createSessions(store, clock.wallNow);
+    return tellCopiesApart({ locks: createHttpLocks({ servers, version, clock }), sessions, clock, log });
+  }
   return createEmbeddedLocks({
     store,
     clock,

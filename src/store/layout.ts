@@ -36,6 +36,9 @@ export const imagesPath = ({ root }: Pick<Layout, 'root'>): string => path.join(
 export const claimsPath = ({ root }: Layout): string => path.join(root, 'references');
 /** Blobs on their way out: `trash/<token>-<hex>`. Made by the first deletion. */
 export const trashPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'trash');
+/** Who uses the store now. Made by the first session at a lock server. */
+export const sessionsPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'sessions');
+export const identityPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'layerpull.json');
 export const indexPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'index.json');
 
 /**
@@ -52,6 +55,7 @@ export async function openLayout(wanted: string): Promise<Layout> {
     await mkdir(path.join(root, folder), { recursive: true, mode: folderMode });
   }
   await claimName(path.join(root, 'index.json'), emptyIndex);
+  await claimName(identityPath({ root }), identityText(randomUUID()));
   return { root, storeId: await readIdentity(root) };
 }
 
@@ -64,9 +68,14 @@ async function refuseForeignFolder(root: string): Promise<void> {
   });
 }
 
-async function readIdentity(root: string): Promise<StoreId> {
-  const file = path.join(root, 'layerpull.json');
-  await claimName(file, JSON.stringify({ format, storeId: randomUUID() }));
+/** The content of `layerpull.json`. */
+export function identityText(storeId: string): string {
+  return JSON.stringify({ format, storeId });
+}
+
+/** The name of a store that is there. @throws LayerpullError `store_unusable` */
+export async function readIdentity(root: string): Promise<StoreId> {
+  const file = identityPath({ root });
   const identity = parseIdentity(await readFile(file, 'utf8'), file);
   if (identity.format > format) {
     throw new LayerpullError(

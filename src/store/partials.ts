@@ -27,7 +27,7 @@ export interface OwnPartial extends Partial {
 const maxTries = 20;
 
 export async function createPartial(folder: string, { session, token }: Writer): Promise<OwnPartial> {
-  const name = `${fileNameOf(session)}-${token ?? 'alone'}`;
+  const name = `${plainFileName(session)}-${token ?? 'alone'}`;
   for (let round = 1; ; round += 1) {
     const file = path.join(folder, round === 1 ? name : `${name}.${randomUUID()}`);
     try {
@@ -42,7 +42,7 @@ export async function createPartial(folder: string, { session, token }: Writer):
 }
 
 /** Session ids may hold any character, and come over the network: what is no plain file name is replaced by its digest. */
-function fileNameOf(session: SessionId): string {
+export function plainFileName(session: SessionId): string {
   if (/^[A-Za-z0-9_-]{1,128}$/.test(session)) return session;
   return digestHex(digestOf(Buffer.from(session)));
 }
