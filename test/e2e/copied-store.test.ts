@@ -1,0 +1,110 @@
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { FakeRegistry } from '../support/fake-registry.ts';
+import { madeBytes } from '../support/fake-registry.ts';
+import { setUpPull } from '../support/planned-pulls.ts';
+import { type JsonResult, resultOf, startPull, startServer } from '../support/pulls.ts';
+import { tempDir } from '../support/temp.ts';
+import { faultsOf } from '../support/whole-store.ts';
+
+const [base, shared] = [madeBytes('base', 40_000), madeBytes('shared', 60_000)];
+
+/** Two images with a layer in common beside the one they are made from. */
+function addImages(fake: FakeRegistry) {
+  const add = (name: string, layers: readonly (Buffer | number)[]) =>
+    fake.addImage({ repository: `team/${name}`, layers });
+  const [golden, first, second] = [
+    add('golden', [base]),
+    add('first', [base, shared, 1_000]),
+    add('second', [base, shared, 2_000]),
+  ];
+  const digest = first.layers[1]?.digest ?? '';
+  return { golden, first, second, digest };
+}
+
+/** A store with one image, pulled with a lock server, and a copy of it. */
+async function setUp() {
+  const { fake, store } = await setUpPull();
+  const images = addImages(fake);
+  const { url: server } = await startServer();
+  const start = (reference: string, at: string, node: string) =>
+    startPull({ reference, store: at, server, node, more: ['--platform', 'linux/amd64'] });
+  resultOf(await (await start(images.golden.reference, store, 'golden')).result());
+  const copy = path.join(tempDir(), 'copy');
+  cpSync(store, copy, { recursive: true });
+  return { ...images, fake, server, store, copy, start };
+}
+
+const nameOf = (store: string) =>
+  JSON.parse(readFileSync(path.join(store, 'layerpull.json'), 'utf8')).storeId;
+const outcomeOf = ({ layers }: JsonResult, digest: string) =>
+  layers.find((layer) => layer.digest === digest)?.outcome;
+const sessionsIn = (store: string) =>
+  readdirSync(path.join(store, 'sessions')).filter((name) => !name.startsWith('successor-'));
+
+describe('a store and its copy at one lock server', () => {
+  it('do not wait for each other, and each gets all blobs', async () => {
+    const { fake, first, second, digest, store, copy, start } = await setUp();
+    const gate = fake.hold(digest, 10_000);
+    const holder = await start(first.reference, store, 'node-a');
+    await gate.reached;
+    const other = await start(second.reference, copy, 'node-b');
+    await other.nextJsonEvent('downloading', (event) => event['digest'] === digest);
+    expect(holder.isRunning()).toBe(true);
+    expect(other.jsonEvents().filter(({ kind }) => kind === 'waiting')).toEqual([]);
+    gate.release();
+    for (const child of [holder, other]) {
+      expect(outcomeOf(resultOf(await child.result()), digest)).toBe('downloaded');
+    }
+    expect([...faultsOf(store), ...faultsOf(copy)]).toEqual([]);
+    expect(nameOf(copy)).not.toBe(nameOf(store));
+    expect(other.jsonEvents().filter(({ kind }) => kind === 'warning')).toEqual([]);
+  });
+
+  it('do not believe that a layer is there because it came into the other', async () => {
+    const { first, second, digest, store, copy, start } = await setUp();
+    resultOf(await (await start(first.reference, store, 'node-a')).result());
+    const result = resultOf(await (await start(second.reference, copy, 'node-b')).result());
+    expect(outcomeOf(result, digest)).toBe('downloaded');
+    expect([...faultsOf(store), ...faultsOf(copy)]).toEqual([]);
+    expect(nameOf(copy)).not.toBe(nameOf(store));
+  });
+
+  it('share each what comes into them, the copy under its new name', async () => {
+    const { fake, first, second, digest, store, copy, start } = await setUp();
+    resultOf(await (await start(first.reference, store, 'node-a')).result());
+    const gate = fake.hold(digest, 10_000);
+    const one = await start(second.reference, copy, 'node-b');
+    await gate.reached;
+    const two = await start(second.reference, copy, 'node-c');
+    await two.nextJsonEvent('waiting', (event) => event['holder'] === 'node-b');
+    gate.release();
+    const outcomes = await Promise.all([one, two].map(async (child) => resultOf(await child.result())));
+    expect(outcomes.map((result) => outcomeOf(result, digest))).toEqual(['downloaded', 'skipped']);
+    expect(faultsOf(copy)).toEqual([]);
+  });
+
+  it('leave no file of a session behind', async () => {
+    const { first, second, store, copy, start } = await setUp();
+    const children = [
+      await start(first.reference, store, 'node-a'),
+      await start(second.reference, copy, 'node-b'),
+    ];
+    for (const child of children) resultOf(await child.result());
+    expect([...sessionsIn(store), ...sessionsIn(copy)]).toEqual([]);
+  });
+});
+
+describe('a store that several nodes share at a lock server', () => {
+  it('keeps its name', async () => {
+    const { first, second, store, start } = await setUp();
+    const name = nameOf(store);
+    const children = await Promise.all(
+      [first, second, first, second].map(({ reference }, at) => start(reference, store, `node-${at}`)),
+    );
+    for (const child of children) resultOf(await child.result());
+    expect(nameOf(store)).toBe(name);
+    expect(faultsOf(store)).toEqual([]);
+  });
+});
