@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -22,9 +22,13 @@ const recordSchema = v.object({
   clean: v.boolean(),
 });
 
+/** Unlike `a+`, which writes at the end whatever place is given. */
+const readAndWrite = constants.O_RDWR | constants.O_CREAT;
 /** Three missed signs of life. */
 const freshMs = 15_000;
 const maxRecordBytes = 4_096;
+/** Room for the longest name of a host. */
+const recordBytes = 512;
 
 /** The lock file of a store. The lock lasts as long as the file is open: the kernel frees it even after SIGKILL. */
 export class CoordinatorFile {
@@ -35,7 +39,7 @@ export class CoordinatorFile {
   }
 
   static async open(store: string): Promise<CoordinatorFile> {
-    return new CoordinatorFile(await open(path.join(store, 'coordinator.lock'), 'a+', 0o644));
+    return new CoordinatorFile(await open(path.join(store, 'coordinator.lock'), readAndWrite, 0o644));
   }
 
   async tryLock(): Promise<boolean> {
@@ -54,10 +58,14 @@ export class CoordinatorFile {
     }
   }
 
-  /** Only the holder of the lock writes. */
+  /**
+   * Only the holder of the lock writes. Over what was there, in one piece and always as long: that needs no room on a
+   * disk that is full, and the epoch is not lost.
+   */
   async write(record: CoordinatorRecord): Promise<void> {
-    await this.#file.truncate(0);
-    await this.#file.write(JSON.stringify(record), 0);
+    const bytes = Buffer.from(JSON.stringify(record).padEnd(recordBytes));
+    await this.#file.write(bytes, 0, bytes.length, 0);
+    await this.#file.truncate(bytes.length);
     await this.#file.datasync();
   }
 

@@ -103,7 +103,8 @@ async function coordinate(file: CoordinatorFile, options: ElectionOptions): Prom
       const clean = !server.hasOtherSessions();
       await server.close();
       await socket.dispose();
-      if (clean) await file.write({ ...record, clean });
+      // Where that cannot be written, the next coordinator waits a moment for locks that nobody has.
+      if (clean) await file.write({ ...record, clean }).catch(() => {});
       await file.close();
     },
   };

@@ -47,7 +47,9 @@ export const indexPath = ({ root }: Pick<Layout, 'root'>): string => path.join(r
  * @throws LayerpullError `store_unusable` for a folder that holds something else, or a newer format
  */
 export async function openLayout(wanted: string): Promise<Layout> {
-  await mkdir(wanted, { recursive: true, mode: folderMode });
+  await mkdir(wanted, { recursive: true, mode: folderMode }).catch((error: unknown) => {
+    throw systemCodeOf(error) === 'ENOENT' ? linkToNothing(wanted, error) : error;
+  });
   const root = await realpath(wanted);
   await refuseForeignFolder(root);
   await claimName(path.join(root, 'oci-layout'), ociLayout);
@@ -57,6 +59,14 @@ export async function openLayout(wanted: string): Promise<Layout> {
   await claimName(path.join(root, 'index.json'), emptyIndex);
   await claimName(identityPath({ root }), identityText(randomUUID()));
   return { root, storeId: await readIdentity(root) };
+}
+
+/** All that is missing of a path is made, but not behind a link. */
+function linkToNothing(folder: string, cause: unknown): LayerpullError {
+  return new LayerpullError('store_unusable', `cannot use the store ${folder}: a link leads to nothing`, {
+    hint: 'make the folder that it leads to, or choose another with --store',
+    cause,
+  });
 }
 
 /** Nobody wants a store unpacked into their home: only an empty folder or an OCI layout becomes one. */
@@ -94,7 +104,7 @@ function parseIdentity(text: string, file: string): v.InferOutput<typeof identit
     return v.parse(identitySchema, JSON.parse(text));
   } catch (cause) {
     throw new LayerpullError('store_unusable', `${file} is damaged`, {
-      hint: 'remove that file if the store is yours: a new one is made',
+      hint: 'run layerpull verify --repair, which writes a new one',
       cause,
     });
   }

@@ -32,13 +32,21 @@ export async function createPartial(folder: string, { session, token }: Writer):
     const file = path.join(folder, round === 1 ? name : `${name}.${randomUUID()}`);
     try {
       const made = await mkdir(folder, { recursive: true, mode: folderMode });
+      if (made === undefined) await removeStranger(folder);
       return { file, handle: await open(file, exclusively, fileMode), hasOthers: made === undefined };
     } catch (error) {
       const code = systemCodeOf(error);
       const isRace = code === 'ENOENT' || code === 'EEXIST';
       if (!isRace || round >= maxTries) throw error;
+      await removeStranger(folder);
     }
   }
+}
+
+/** What stands in the place of the folder and is none, such as a link that would lead our bytes elsewhere. */
+async function removeStranger(folder: string): Promise<void> {
+  const stats = await lstat(folder).catch(() => undefined);
+  if (stats && !stats.isDirectory()) await rm(folder, { force: true });
 }
 
 /** Session ids may hold any character, and come over the network: what is no plain file name is replaced by its digest. */

@@ -10,6 +10,8 @@ export interface CliOptions {
   readonly cwd?: string;
   /** What it reads from stdin, which then ends. Default: nothing. */
   readonly input?: string;
+  /** Program with its arguments that starts it. Default: none, it is started by itself. */
+  readonly via?: readonly string[];
   /** Kills it. */
   readonly signal?: AbortSignal;
 }
@@ -49,7 +51,8 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
 
 /** Starts the built `layerpull`; it is killed at the end of the test if it still runs. */
 export async function spawnCli(args: readonly string[], options: CliOptions = {}): Promise<CliChild> {
-  const child = await spawnProcess(process.execPath, [cliProgram(), ...args], {
+  const whole = [...(options.via ?? []), process.execPath, cliProgram(), ...args];
+  const child = await spawnProcess(whole[0] ?? process.execPath, whole.slice(1), {
     env: cliEnv(options.env),
     cwd: options.cwd,
     signal: options.signal,
