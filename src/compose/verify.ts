@@ -1,15 +1,16 @@
-import { realpath } from 'node:fs/promises';
+import { lstat, realpath } from 'node:fs/promises';
 import type { VerifyConfig } from '../config/verify.ts';
 import { systemClock } from '../core/clock.ts';
-import { LayerpullError } from '../core/errors.ts';
+import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { openLockSession } from '../lock/session.ts';
 import { findImages } from '../orchestrator/image-query.ts';
 import { type RepairResult, repairStore } from '../orchestrator/repair.ts';
-import { type CheckRequest, checkStore } from '../orchestrator/verify.ts';
+import { type CheckRequest, checkStore, type Problem } from '../orchestrator/verify.ts';
 import { createChecker } from '../store/checker.ts';
-import { openLayout } from '../store/layout.ts';
-import { readStore, type StoreReader } from '../store/reader.ts';
+import { storing } from '../store/files.ts';
+import { readImages } from '../store/image-records.ts';
+import { identityPath, markerPath, openLayout } from '../store/layout.ts';
 import { createRepair } from '../store/repair.ts';
 import { Closers } from './closers.ts';
 import { toImageQuery } from './image-query.ts';
@@ -32,37 +33,67 @@ export async function runVerify(
   config: VerifyConfig,
   deps: VerifyDeps,
 ): Promise<RepairResult> {
-  const { log, signal, onProgress } = deps;
-  const reader = await readStore(config.store, log);
-  if (!reader) throw noStore(config);
-  const names = text === undefined ? {} : { names: await namesOf(text, reader) };
+  const { signal, onProgress } = deps;
+  const root = await findStore(config.store);
+  if (root === undefined) throw noStore(config);
+  const names = text === undefined ? {} : { names: await namesOf(text, root, deps) };
   const request = { ...names, onProgress };
-  if (config.repair) return await repair(request, config, deps);
-  return { ...(await checkStore(createChecker({ root: reader.path }), request, signal)), repaired: [] };
+  if (config.repair) return await repair(request, root, config, deps);
+  return { ...(await checkStore(createChecker({ root }), request, signal)), repaired: [] };
 }
 
-async function namesOf(text: string, reader: StoreReader): Promise<ReadonlySet<string>> {
-  const known = await reader.images();
+/** One that lost a file of its layout is a store still. */
+async function findStore(folder: string): Promise<string | undefined> {
+  return await storing(`read the store ${folder}`, async () => {
+    for (const file of [markerPath({ root: folder }), identityPath({ root: folder })]) {
+      if (await isThere(file)) return await realpath(folder);
+    }
+    return undefined;
+  });
+}
+
+async function isThere(file: string): Promise<boolean> {
+  try {
+    await lstat(file);
+    return true;
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    return false;
+  }
+}
+
+async function namesOf(text: string, root: string, { log }: VerifyDeps): Promise<ReadonlySet<string>> {
+  const known = await storing('read the images', () => readImages({ root }, log));
   const { images } = await findImages(toImageQuery(text), known, async () => ({ all: [] }));
   return new Set(images.map(({ name }) => name));
 }
 
 async function repair(
   request: CheckRequest,
+  root: string,
   config: VerifyConfig,
   { log, signal }: VerifyDeps,
 ): Promise<RepairResult> {
-  const layout = await openLayout(await realpath(config.store));
+  const mended = await mendLayout(root, log);
+  const layout = await storing(`use the store ${root}`, () => openLayout(root));
   const closers = new Closers();
   const service = closers.add(coordination(config, layout.root, log));
   const session = { locks: service, nodeId: config.node, storeId: layout.storeId, clock, log };
   const locks = closers.add(openLockSession({ ...session, onLockFailure: 'fail' }));
   try {
     const parts = { checker: createChecker(layout), repair: createRepair(layout, log), locks };
-    return await repairStore(request, parts, signal);
+    const result = await repairStore(request, parts, signal);
+    return { ...result, repaired: [...mended, ...result.repaired] };
   } finally {
     await closers.close();
   }
+}
+
+/** First of all: without these files the store has no name by which it could be locked. */
+async function mendLayout(root: string, log: Log): Promise<readonly Problem[]> {
+  const faults = await createChecker({ root }).layout();
+  for (const { file } of faults) await createRepair({ root }, log).rewriteLayout(file);
+  return faults.map((fault) => ({ kind: 'layout', ...fault }));
 }
 
 function noStore({ store }: VerifyConfig): LayerpullError {

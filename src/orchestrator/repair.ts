@@ -47,6 +47,11 @@ async function mend(
   switch (problem.kind) {
     case 'wrong':
       return await removeWrong(problem, repair, locks, signal);
+    case 'no-file':
+      return await removeWrong({ ...problem, size: 0 }, repair, locks, signal);
+    case 'layout':
+      await repair.rewriteLayout(problem.file);
+      return true;
     case 'record':
       await repair.setAside(problem.file);
       await repair.deriveIndex();
@@ -55,6 +60,7 @@ async function mend(
       await repair.deriveIndex();
       return true;
     case 'missing':
+    case 'unreadable':
       return false;
   }
 }

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { formatPlatform } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
-import type { BlobFile, CheckedImage, DamagedFile, StoreChecker } from '../store/check.ts';
+import type { BlobFile, BlobReading, CheckedImage, DamagedFile, StoreChecker } from '../store/check.ts';
 
 /** Something that a store promises and does not keep. */
 export type Problem =
@@ -15,6 +15,17 @@ export type Problem =
       readonly size: number;
       readonly images: readonly string[];
     }
+  /** Something that is no file stands under a digest. */
+  | { readonly kind: 'no-file'; readonly digest: Digest; readonly images: readonly string[] }
+  /** The system does not let a blob be read. */
+  | {
+      readonly kind: 'unreadable';
+      readonly digest: Digest;
+      readonly reason: string;
+      readonly images: readonly string[];
+    }
+  /** `oci-layout` or `layerpull.json` is missing or damaged. */
+  | { readonly kind: 'layout'; readonly file: string; readonly reason: string }
   /** A file in `images/` is no image record. */
   | { readonly kind: 'record'; readonly file: string; readonly reason: string }
   /** `index.json` does not say what the images say. */
@@ -51,7 +62,7 @@ export async function checkStore(
   const blobs = names ? listed.filter(({ digest }) => needed.has(digest)) : listed;
   const wrong = await findWrong(checker, blobs, needed, onProgress, signal);
   const missing = await findMissing(checker, needed, listed);
-  const files = names ? [] : await findFaultyFiles(checker, damaged);
+  const files = names ? [] : await findFaultyFiles(checker, damaged, signal);
   const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
   return { images: chosen.length, blobs: blobs.length, bytes, problems: [...wrong, ...missing, ...files] };
 }
@@ -80,18 +91,37 @@ async function findWrong(
   let doneBytes = 0;
   const limit = pLimit(atOnce);
   const checks = blobs.map(({ digest, size }) =>
-    limit(async (): Promise<Problem[]> => {
+    limit(async (): Promise<readonly Problem[]> => {
       signal.throwIfAborted();
-      const found = await checker.hash(digest, signal, (bytes) => {
+      const found = await checker.read(digest, signal, (bytes) => {
         doneBytes += bytes;
         onProgress(doneBytes, totalBytes);
       });
       // One that went while it was read is looked for with the missing ones.
-      if (found === undefined || found === digest) return [];
-      return [{ kind: 'wrong', digest, found, size, images: needed.get(digest) ?? [] }];
+      return problemsIn(found, { digest, size }, needed.get(digest) ?? []);
     }),
   );
+  // Every file is closed before a failure is told.
+  await Promise.allSettled(checks);
   return (await Promise.all(checks)).flat();
+}
+
+function problemsIn(
+  reading: BlobReading,
+  { digest, size }: BlobFile,
+  images: readonly string[],
+): readonly Problem[] {
+  switch (reading.kind) {
+    case 'gone':
+      return [];
+    case 'no-file':
+      return [{ kind: 'no-file', digest, images }];
+    case 'unreadable':
+      return [{ kind: 'unreadable', digest, reason: reading.reason, images }];
+    case 'read':
+      if (reading.digest === digest) return [];
+      return [{ kind: 'wrong', digest, found: reading.digest, size, images }];
+  }
 }
 
 /** Looks again at what the list did not have: it may have been published since, or its image be gone. */
@@ -112,7 +142,13 @@ async function findMissing(
     .map((digest) => ({ kind: 'missing', digest, images: needed.get(digest) ?? [] }));
 }
 
-async function findFaultyFiles(checker: StoreChecker, damaged: readonly DamagedFile[]): Promise<Problem[]> {
-  const records = damaged.map(({ file, reason }): Problem => ({ kind: 'record', file, reason }));
-  return (await checker.isIndexRight()) ? records : [...records, { kind: 'index' }];
+async function findFaultyFiles(
+  checker: StoreChecker,
+  damaged: readonly DamagedFile[],
+  signal: AbortSignal,
+): Promise<Problem[]> {
+  const layout = (await checker.layout()).map((fault): Problem => ({ kind: 'layout', ...fault }));
+  const records = damaged.map((fault): Problem => ({ kind: 'record', ...fault }));
+  const isRight = await checker.isIndexRight(signal);
+  return [...layout, ...records, ...(isRight ? [] : [{ kind: 'index' } as const])];
 }

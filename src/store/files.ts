@@ -67,7 +67,7 @@ const unusableCodes: ReadonlySet<string> = new Set([
 export function storageError(error: unknown, action: string): LayerpullError {
   if (isLayerpullError(error)) return error;
   const code = systemCodeOf(error) ?? '';
-  const message = `cannot ${action}: ${reasons[code] ?? messageOf(error)}`;
+  const message = `cannot ${action}: ${reasonOf(error)}`;
   if (fullCodes.has(code)) {
     return new LayerpullError('store_full', message, {
       hint: 'free space, then pull again: it goes on where it was',
@@ -81,6 +81,11 @@ export function storageError(error: unknown, action: string): LayerpullError {
     });
   }
   return new LayerpullError('store_failed', message, { cause: error });
+}
+
+/** What the system says, in words. */
+export function reasonOf(error: unknown): string {
+  return reasons[systemCodeOf(error) ?? ''] ?? messageOf(error);
 }
 
 const reasons: Readonly<Record<string, string>> = {

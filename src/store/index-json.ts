@@ -30,7 +30,7 @@ const maxRounds = 1_000;
  * after writing, so the last version names every image, however many processes record at once.
  */
 export async function rewriteIndex(
-  layout: Layout,
+  layout: Pick<Layout, 'root'>,
   readImages: () => Promise<readonly StoredImage[]>,
 ): Promise<void> {
   for (let round = 0; round < maxRounds; round += 1) {

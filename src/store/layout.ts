@@ -14,7 +14,8 @@ export interface Layout {
   readonly storeId: StoreId;
 }
 
-const ociLayout = JSON.stringify({ imageLayoutVersion: '1.0.0' });
+/** The content of `oci-layout`: OCI image-spec `image-layout.md`. */
+export const ociLayout = JSON.stringify({ imageLayoutVersion: '1.0.0' });
 const emptyIndex = JSON.stringify({ schemaVersion: 2, manifests: [] });
 
 /** `layerpull.json`: the format of our own files, and the name that all who share the store share. */
@@ -38,6 +39,7 @@ export const claimsPath = ({ root }: Layout): string => path.join(root, 'referen
 export const trashPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'trash');
 /** Who uses the store now. Made by the first session at a lock server. */
 export const sessionsPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'sessions');
+export const markerPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'oci-layout');
 export const identityPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'layerpull.json');
 export const indexPath = ({ root }: Pick<Layout, 'root'>): string => path.join(root, 'index.json');
 

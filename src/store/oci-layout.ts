@@ -15,6 +15,7 @@ import { collectAbandoned } from './partials.ts';
 import { readDocument } from './peek.ts';
 import { createReferences } from './reference-book.ts';
 import type { References } from './references.ts';
+import { collectWrong } from './repair.ts';
 import { settleTrash } from './trash.ts';
 
 export interface OpenStoreOptions {
@@ -70,6 +71,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
 async function tidyUp(layout: Layout, references: References, clock: Clock): Promise<void> {
   await collectAbandoned(ingestPath(layout), clock.wallNow(), abandonedAfterMs).catch(() => {});
   await settleTrash(layout, references.read).catch(() => {});
+  await collectWrong(layout, clock.wallNow()).catch(() => {});
 }
 
 function refuseWrongBytes({ digest, size }: Descriptor, bytes: Uint8Array): void {

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Digest } from '../core/digest.ts';
 import { systemCodeOf } from '../core/errors.ts';
@@ -10,11 +10,13 @@ import { folderMode, storing } from './files.ts';
 import { readImages } from './image-records.ts';
 import { rewriteIndex } from './index-json.ts';
 import { blobPath, type Layout, trashPath } from './layout.ts';
+import { rewriteLayoutFile } from './layout-check.ts';
 
-export function createRepair(layout: Layout, log: Log = silentLog): StoreRepair {
+export function createRepair(layout: Pick<Layout, 'root'>, log: Log = silentLog): StoreRepair {
   return {
     discardWrong: (digest, token, signal) =>
       storing(`remove ${digest}`, () => discardWrong(layout, digest, token, signal)),
+    rewriteLayout: (file) => storing(`write ${file} anew`, () => rewriteLayoutFile(layout, file)),
     setAside: (file) => storing(`move ${file} aside`, () => setAside(layout, file)),
     deriveIndex: () =>
       storing('derive index.json', () => rewriteIndex(layout, () => readImages(layout, log))),
@@ -26,7 +28,7 @@ export function createRepair(layout: Layout, log: Log = silentLog): StoreRepair 
  * back what is needed, and this must not come back.
  */
 async function discardWrong(
-  layout: Layout,
+  layout: Pick<Layout, 'root'>,
   digest: Digest,
   token: Token,
   signal: AbortSignal,
@@ -36,18 +38,38 @@ async function discardWrong(
   await mkdir(path.dirname(file), { recursive: true, mode: folderMode });
   try {
     await rename(blobPath(layout, digest), file);
-    const found = await createChecker({ root: aside }).hash(digest, signal);
-    if (found === digest) await rename(file, blobPath(layout, digest));
-    return found !== digest;
+    const isWrong = await isWrongBlob(aside, digest, signal);
+    if (!isWrong) await rename(file, blobPath(layout, digest));
+    return isWrong;
   } catch (error) {
-    if (systemCodeOf(error) !== 'ENOENT') throw error;
-    return false;
+    if (systemCodeOf(error) === 'ENOENT') return false;
+    // Nobody knows what it is: it may be one that was published in the last moment.
+    await rename(file, blobPath(layout, digest)).catch(() => {});
+    throw error;
   } finally {
     await rm(aside, { recursive: true, force: true });
   }
 }
 
-async function setAside(layout: Layout, file: string): Promise<void> {
+/** So long ago that nobody is at it any more. */
+const leftAfterMs = 3_600_000;
+
+/** Removes the wrong blobs of repairs that were killed before they did. */
+export async function collectWrong(layout: Pick<Layout, 'root'>, wallNowMs: number): Promise<void> {
+  const names = await readdir(trashPath(layout)).catch(() => []);
+  for (const name of names.filter((one) => /^wrong-\d+$/.test(one))) {
+    const folder = path.join(trashPath(layout), name);
+    const { mtimeMs } = await lstat(folder);
+    if (wallNowMs - mtimeMs >= leftAfterMs) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function isWrongBlob(root: string, digest: Digest, signal: AbortSignal): Promise<boolean> {
+  const found = await createChecker({ root }).read(digest, signal);
+  return found.kind === 'no-file' || (found.kind === 'read' && found.digest !== digest);
+}
+
+async function setAside(layout: Pick<Layout, 'root'>, file: string): Promise<void> {
   await mkdir(trashPath(layout), { recursive: true, mode: folderMode });
   const target = path.join(trashPath(layout), `record-${path.basename(file)}`);
   await rename(file, target).catch((error: unknown) => {

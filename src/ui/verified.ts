@@ -21,6 +21,12 @@ export function wordsFor(problem: Problem): string {
       return `${problem.digest} is missing, needed by ${listed(problem.images)}`;
     case 'wrong':
       return `${problem.digest} has other bytes: they are ${problem.found}${neededBy(problem.images)}`;
+    case 'no-file':
+      return `${problem.digest} is no file${neededBy(problem.images)}`;
+    case 'unreadable':
+      return `${problem.digest} cannot be read: ${oneLine(problem.reason)}${neededBy(problem.images)}`;
+    case 'layout':
+      return `${oneLine(problem.file)} is no part of a layout: ${oneLine(problem.reason)}`;
     case 'record':
       return `${oneLine(problem.file)} is no image record: ${oneLine(problem.reason)}`;
     case 'index':
