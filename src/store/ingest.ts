@@ -1,5 +1,5 @@
 import type { Hash } from 'node:crypto';
-import { rename, rm, rmdir } from 'node:fs/promises';
+import { lstat, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Descriptor } from '../core/descriptor.ts';
 import { digestAlgorithm, finishDigest, startDigest } from '../core/digest.ts';
@@ -37,6 +37,7 @@ export class FileIngest implements Ingest {
   #waitingBytes = 0;
   #inherited: string | undefined;
   #isOpen = true;
+  #inode: number | undefined;
   #failure: unknown;
 
   constructor(parts: IngestParts) {
@@ -148,7 +149,9 @@ export class FileIngest implements Ingest {
 
   async #finishFile(): Promise<void> {
     await this.#flush();
-    await this.#parts.partial.handle.datasync();
+    const { handle } = this.#parts.partial;
+    const [{ ino }] = await Promise.all([handle.stat(), handle.datasync()]);
+    this.#inode = ino;
   }
 
   async #writeWaiting(): Promise<void> {
@@ -181,8 +184,22 @@ export class FileIngest implements Ingest {
     });
   }
 
+  /** What was hashed went through the handle; what is published goes by its name. */
+  async #refuseOther(file: string): Promise<void> {
+    const stats = await lstat(file).catch(() => undefined);
+    if (!stats || stats.ino === this.#inode) return;
+    throw new LayerpullError(
+      'store_failed',
+      `cannot ${this.#action}: ${file} was replaced while it was written`,
+      {
+        hint: 'look who else writes into the store, then pull again',
+      },
+    );
+  }
+
   async #publish(): Promise<void> {
     const { partial, target, folder, isThere, folderSync } = this.#parts;
+    await this.#refuseOther(partial.file);
     try {
       await rename(partial.file, target);
     } catch (error) {

@@ -16,7 +16,7 @@ const nodes = ['node-a', 'node-b'] as const;
 const linesAtOnce = 6;
 const pullsInLine = 3;
 /** A pull of all that there is tells about so much. */
-const maxEvents = 40;
+const maxEvents = 30;
 
 interface Stage {
   readonly server: string;
@@ -32,7 +32,7 @@ async function runLine(stage: Stage): Promise<number> {
   let killed = 0;
   for (let count = 0; count < pullsInLine; count += 1) {
     const node = oneOf(nodes, stage.random);
-    const killAt = stage.random() < 0.6 ? Math.floor(stage.random() * maxEvents) : undefined;
+    const killAt = stage.random() < 0.75 ? Math.floor(stage.random() * maxEvents) : undefined;
     const pull = await pullInto(stage, node, oneOf(stage.images, stage.random));
     if (killAt !== undefined) await killAfter(pull, killAt);
     const run = await pull.result();
@@ -43,13 +43,15 @@ async function runLine(stage: Stage): Promise<number> {
 }
 
 function pullInto({ server, storeOf }: Stage, node: string, reference: string): Promise<CliChild> {
-  return startPull({ reference, store: storeOf(node), node, server, more: ['--limit-rate', '16MiB'] });
+  return startPull({ reference, store: storeOf(node), node, server, more: ['--limit-rate', '8MiB'] });
 }
 
 /** Ends the pull with SIGKILL once it has told so much, unless it is done before. */
 async function killAfter(pull: CliChild, events: number): Promise<void> {
   const told = () => (pull.stderr.lines().length >= events ? true : undefined);
-  await Promise.race([waitForChange(pull.stderr, 120_000, `${events} events`, told), pull.exited]).catch(() => {});
+  await Promise.race([waitForChange(pull.stderr, 120_000, `${events} events`, told), pull.exited]).catch(
+    () => {},
+  );
   pull.kill('SIGKILL');
 }
 
