@@ -6,6 +6,7 @@ import { openLockSession } from '../lock/session.ts';
 import type { ImageQuery } from '../orchestrator/image-query.ts';
 import { type PruneResult, previewPrune, prune } from '../orchestrator/prune.ts';
 import { type RemovalParts, type RemoveResult, removeImages } from '../orchestrator/remove.ts';
+import { requireWritable } from '../store/files.ts';
 import { openStore } from '../store/oci-layout.ts';
 import { peekStore } from '../store/peek.ts';
 import { Closers } from './closers.ts';
@@ -51,6 +52,7 @@ async function withParts<T>(
   const { log } = deps;
   const store = await open(config, deps);
   const { path, storeId } = store.blobs;
+  await requireWritable(path);
   const closers = new Closers();
   const service = closers.add(coordination(config, path, log));
   const session = { locks: service, nodeId: config.node, storeId, clock, log };

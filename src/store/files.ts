@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isLayerpullError, LayerpullError, messageOf, systemCodeOf } from '../core/errors.ts';
 
@@ -61,13 +62,15 @@ const unusableCodes: ReadonlySet<string> = new Set([
   'ENOTDIR',
   'ELOOP',
   'ENAMETOOLONG',
+  'EISDIR',
+  'EFBIG',
 ]);
 
 /** A system's error as one of ours: what was tried, on what, and what to do. */
 export function storageError(error: unknown, action: string): LayerpullError {
   if (isLayerpullError(error)) return error;
   const code = systemCodeOf(error) ?? '';
-  const message = `cannot ${action}: ${reasonOf(error)}`;
+  const message = `cannot ${action}: ${reasonWithFile(error, action)}`;
   if (fullCodes.has(code)) {
     return new LayerpullError('store_full', message, {
       hint: 'free space, then pull again: it goes on where it was',
@@ -96,7 +99,28 @@ const reasons: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   ENOTDIR: 'a part of the path is not a folder',
   EEXIST: 'a file stands in its place',
+  EISDIR: 'a folder stands in its place',
+  ELOOP: 'its links lead nowhere but to themselves',
+  EFBIG: 'this is larger than files may be here',
 };
+
+/** Names the file where the action does not, and where the system's words do not. */
+function reasonWithFile(error: unknown, action: string): string {
+  const reason = reasonOf(error);
+  const file = fileOf(error);
+  return file === undefined || action.includes(file) || reason.includes(file) ? reason : `${file}: ${reason}`;
+}
+
+/** Of a rename the target: the draft has a name that says nothing. */
+function fileOf(error: unknown): string | undefined {
+  const { dest, path: file } = Object(error);
+  return [dest, file].find((name): name is string => typeof name === 'string');
+}
+
+/** Asked before locks are, which lie in the store too. @throws LayerpullError `store_unusable`, `store_failed` */
+export async function requireWritable(folder: string): Promise<void> {
+  await storing(`change the store ${folder}`, () => access(folder, constants.W_OK));
+}
 
 /** Runs `work`; what the system throws in it becomes one of our errors. */
 export async function storing<T>(action: string, work: () => Promise<T>): Promise<T> {

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
 import { type Digest, isDigest } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
-import { replaceFile } from './files.ts';
+import { replaceFile, storageError } from './files.ts';
 import type { RecordedImage } from './image-store.ts';
 import { indexPath, ingestPath, type Layout } from './layout.ts';
 
@@ -95,7 +95,7 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    if (systemCodeOf(error) !== 'ENOENT') throw storageError(error, `read ${file}`);
     return '';
   }
 }

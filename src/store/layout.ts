@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
 import { type Digest, digestAlgorithm, digestHex } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import { type StoreId, toStoreId } from '../core/ids.ts';
-import { folderMode, syncFolder, writeNew } from './files.ts';
+import { folderMode, storageError, syncFolder, writeNew } from './files.ts';
+import { makeRoot } from './root.ts';
 
 /** Where everything lies in a store: an OCI image layout with a few files of our own beside it. */
 export interface Layout {
@@ -49,10 +50,7 @@ export const indexPath = ({ root }: Pick<Layout, 'root'>): string => path.join(r
  * @throws LayerpullError `store_unusable` for a folder that holds something else, or a newer format
  */
 export async function openLayout(wanted: string): Promise<Layout> {
-  await mkdir(wanted, { recursive: true, mode: folderMode }).catch((error: unknown) => {
-    throw systemCodeOf(error) === 'ENOENT' ? linkToNothing(wanted, error) : error;
-  });
-  const root = await realpath(wanted);
+  const root = await makeRoot(wanted);
   await refuseForeignFolder(root);
   await claimName(path.join(root, 'oci-layout'), ociLayout);
   for (const folder of ['blobs/sha256', 'blobs/sha512', 'images', 'ingest']) {
@@ -61,14 +59,6 @@ export async function openLayout(wanted: string): Promise<Layout> {
   await claimName(path.join(root, 'index.json'), emptyIndex);
   await claimName(identityPath({ root }), identityText(randomUUID()));
   return { root, storeId: await readIdentity(root) };
-}
-
-/** All that is missing of a path is made, but not behind a link. */
-function linkToNothing(folder: string, cause: unknown): LayerpullError {
-  return new LayerpullError('store_unusable', `cannot use the store ${folder}: a link leads to nothing`, {
-    hint: 'make the folder that it leads to, or choose another with --store',
-    cause,
-  });
 }
 
 /** Nobody wants a store unpacked into their home: only an empty folder or an OCI layout becomes one. */
@@ -121,7 +111,7 @@ export async function claimName(file: string, content: string): Promise<void> {
   try {
     await readFile(file);
   } catch (error) {
-    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    if (systemCodeOf(error) !== 'ENOENT') throw storageError(error, `read ${file}`);
     await writeNew(draft, content);
     await link(draft, file).catch(ignoreExisting);
     await syncFolder(path.dirname(file));

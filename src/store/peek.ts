@@ -2,7 +2,8 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Descriptor } from '../core/descriptor.ts';
 import { type Digest, digestAlgorithm, digestOf } from '../core/digest.ts';
-import { withFile } from './files.ts';
+import { systemCodeOf } from '../core/errors.ts';
+import { storageError, withFile } from './files.ts';
 import { blobPath, type Layout } from './layout.ts';
 
 /** A store as it is: looking changes nothing in it. */
@@ -15,9 +16,15 @@ export interface StorePeek {
 
 const maxDocumentBytes = 4 * 1_048_576;
 
-/** Looks into the store in a folder. Undefined where there is none: none is made, and nothing is ever written. */
+/**
+ * Looks into the store in a folder. Undefined where there is none: none is made, and nothing is ever written.
+ *
+ * @throws LayerpullError `store_unusable` where this user may not look
+ */
 export async function peekStore(folder: string): Promise<StorePeek | undefined> {
-  const marker = await stat(path.join(folder, 'oci-layout')).catch(() => undefined);
+  const marker = await stat(path.join(folder, 'oci-layout')).catch((error: unknown) => {
+    if (systemCodeOf(error) === 'EACCES') throw storageError(error, `read the store ${folder}`);
+  });
   if (!marker?.isFile()) return undefined;
   const layout = { root: folder };
   return {

@@ -78,6 +78,8 @@ async function expectWhole(stage: Stage, node: string, killed: number): Promise<
   expect(faultsOf(store)).toEqual([]);
   expect(namesIn(store, 'images')).toHaveLength(stage.images.length);
   const blobs = await verifyStore(store);
+  const verified = await runCli(['verify', '--store', store]);
+  expect(verified.code, verified.stdout + verified.stderr).toBe(0);
   expect((await runCli(['prune', '--store', store])).code).toBe(0);
   expect(await verifyStore(store)).toEqual(blobs);
   expect([...namesIn(store, 'trash'), ...namesIn(store, 'references')]).toEqual([]);

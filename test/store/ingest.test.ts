@@ -259,10 +259,11 @@ describe('the blobs of a store', () => {
   it('tell in our words what cannot be read', async () => {
     const { blobs, fileOf } = await setUp();
     mkdirSync(fileOf(layer));
-    await expect(blobs.open(layer.digest).then(readAll)).rejects.toMatchObject({ code: 'store_failed' });
+    await expect(blobs.open(layer.digest).then(readAll)).rejects.toMatchObject({ code: 'store_unusable' });
     const ingest = await blobs.ingest(layer, writer('a'));
     await feed(ingest, layer);
-    await expect(ingest.commit()).rejects.toMatchObject({ code: 'store_failed' });
+    const message = expect.stringContaining(`${fileOf(layer)}: a folder stands in its place`);
+    await expect(ingest.commit()).rejects.toMatchObject({ code: 'store_unusable', message });
   });
 
   it('are not there when they are missing or have another size', async () => {
