@@ -70,11 +70,11 @@ async function bundle() {
   });
 }
 
-/** The program, the library, and one file per command, so that only the command that runs is loaded. */
+/** The program, the library, the thread that writes, and one file per command, so that only the command that runs is loaded. */
 async function entryPoints() {
   const files = await readdir(join(root, 'src', 'commands'));
   const commands = files.filter((file) => file.endsWith('.ts')).map((file) => `src/commands/${file}`);
-  return ['src/cli.ts', 'src/index.ts', ...commands.sort()];
+  return ['src/cli.ts', 'src/index.ts', 'src/store/sink-worker.ts', ...commands.sort()];
 }
 
 function emitTypes() {

@@ -1,13 +1,16 @@
+import { availableParallelism } from 'node:os';
 import type { PullConfig } from '../config/pull.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { openLockSession } from '../lock/session.ts';
 import type { PullEvent, PullResult } from '../orchestrator/events.ts';
+import { planPull } from '../orchestrator/plan.ts';
 import { pullImage } from '../orchestrator/pull.ts';
 import type { PullRequest } from '../orchestrator/summary.ts';
 import type { ImageRegistry } from '../registry/image-registry.ts';
 import { createTransferBounds } from '../source/transfer.ts';
 import { openStore } from '../store/oci-layout.ts';
+import { createThreadSinks } from '../store/sink-thread.ts';
 import type { Closers } from './closers.ts';
 import { coordination } from './locks.ts';
 import type { composeOutput } from './output.ts';
@@ -20,6 +23,15 @@ export interface FetchDeps {
   readonly closers: Closers;
   readonly log: Log;
   readonly onEvent: (event: PullEvent) => void;
+}
+
+/** In the bundle, where this code lies in a folder beside that of the store. */
+const sinkWorker = new URL('../store/sink-worker.js', import.meta.url);
+/** Less is written before a thread has started. */
+const worthAThreadBytes = 8 * 1_048_576;
+
+function isWorthAThread({ image }: PullRequest): boolean {
+  return availableParallelism() > 1 && planPull(image).totalBytes >= worthAThreadBytes;
 }
 
 /** Loaded only by those who ask for it. */
@@ -37,7 +49,8 @@ export async function fetchImage(
 ): Promise<PullResult> {
   const { node, concurrency, onLockFailure, bounds } = config;
   const { reference } = request.image;
-  const store = await openStore({ path: config.store, clock, log });
+  const openSink = isWorthAThread(request) ? createThreadSinks(sinkWorker) : undefined;
+  const store = await openStore({ path: config.store, clock, log, openSink });
   const output = config.output && (await openOutput(config.output, { ...store, reference, clock }));
   const service = closers.add(coordination(config, store.blobs.path, log));
   const locks = closers.add(

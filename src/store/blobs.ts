@@ -11,9 +11,14 @@ import { FileIngest } from './ingest.ts';
 import { blobPath, type Layout, partialsPath } from './layout.ts';
 import { createPartial } from './partials.ts';
 import type { References } from './references.ts';
+import { type OpenSink, openInlineSink } from './sink.ts';
 
 /** The blobs of an OCI layout. */
-export function createBlobs(layout: Layout, references: References): BlobStore {
+export function createBlobs(
+  layout: Layout,
+  references: References,
+  openSink: OpenSink = openInlineSink,
+): BlobStore {
   const has = (descriptor: Descriptor) => hasBlob(layout, descriptor);
   const folderSync = new FolderSync();
   return {
@@ -23,7 +28,7 @@ export function createBlobs(layout: Layout, references: References): BlobStore {
     open: (digest, range) => openBlob(layout, digest, range),
     ingest: (descriptor, writer, options = {}) =>
       storing(`store ${descriptor.digest}`, () =>
-        startIngest({ layout, folderSync }, descriptor, writer, options),
+        startIngest({ layout, folderSync, openSink }, descriptor, writer, options),
       ),
     delete: (digest, options) =>
       storing(`delete ${digest}`, () => deleteBlob(layout, references, digest, options)),
@@ -68,8 +73,14 @@ async function* reading(digest: Digest, bytes: AsyncIterable<Uint8Array>): Async
   }
 }
 
+interface IngestInto {
+  readonly layout: Layout;
+  readonly folderSync: FolderSync;
+  readonly openSink: OpenSink;
+}
+
 async function startIngest(
-  { layout, folderSync }: { readonly layout: Layout; readonly folderSync: FolderSync },
+  { layout, folderSync, openSink }: IngestInto,
   descriptor: Descriptor,
   writer: Writer,
   { fresh, onCopied }: IngestOptions,
@@ -81,7 +92,7 @@ async function startIngest(
     partial: await createPartial(folder, writer),
     target: blobPath(layout, descriptor.digest),
     isThere: () => hasBlob(layout, descriptor),
-    folderSync,
+    ...{ folderSync, openSink },
   });
   if (fresh) return ingest;
   try {

@@ -1,13 +1,13 @@
-import type { Hash } from 'node:crypto';
 import { lstat, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Descriptor } from '../core/descriptor.ts';
-import { digestAlgorithm, finishDigest, startDigest } from '../core/digest.ts';
+import { type Digest, digestAlgorithm } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import type { Ingest } from './blob-store.ts';
 import { storageError, storing } from './files.ts';
 import type { FolderSync } from './folder-sync.ts';
 import { type OwnPartial, openLongest, type Partial } from './partials.ts';
+import type { OpenSink, Sink } from './sink.ts';
 
 /** Fewer, larger writes: what arrives from a socket comes in pieces of 16 to 64 KiB. */
 const writeBytes = 1_048_576;
@@ -25,12 +25,14 @@ export interface IngestParts {
   /** Whether the blob is in the store. */
   readonly isThere: () => Promise<boolean>;
   readonly folderSync: FolderSync;
+  /** Hashes and appends. */
+  readonly openSink: OpenSink;
 }
 
 /** Hashes and appends; see the port for its promises. */
 export class FileIngest implements Ingest {
   readonly #parts: IngestParts;
-  readonly #hash: Hash;
+  readonly #sink: Sink;
   #offset = 0;
   #writtenBytes = 0;
   #waiting: Uint8Array[] = [];
@@ -42,7 +44,8 @@ export class FileIngest implements Ingest {
 
   constructor(parts: IngestParts) {
     this.#parts = parts;
-    this.#hash = startDigest(digestAlgorithm(parts.descriptor.digest));
+    const { partial, descriptor } = parts;
+    this.#sink = parts.openSink(partial.handle, digestAlgorithm(descriptor.digest));
   }
 
   get offset(): number {
@@ -80,7 +83,6 @@ export class FileIngest implements Ingest {
         },
       );
     }
-    this.#hash.update(chunk);
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
     this.#writtenBytes += chunk.length;
@@ -89,12 +91,13 @@ export class FileIngest implements Ingest {
   }
 
   async commit(): Promise<void> {
+    let found: Digest;
     try {
-      await storing(this.#action, () => this.#finishFile());
+      found = await storing(this.#action, () => this.#finishFile());
     } finally {
       await this.close();
     }
-    await this.#verify();
+    await this.#verify(found);
     await storing(this.#action, () => this.#publish());
   }
 
@@ -106,6 +109,7 @@ export class FileIngest implements Ingest {
     } catch {
       // A partial that lost its tail is as good as one that ended earlier.
     } finally {
+      await this.#sink.settle();
       await this.#parts.partial.handle.close();
     }
   }
@@ -147,27 +151,21 @@ export class FileIngest implements Ingest {
     }
   }
 
-  async #finishFile(): Promise<void> {
+  async #finishFile(): Promise<Digest> {
     await this.#flush();
-    const { handle } = this.#parts.partial;
-    const [{ ino }] = await Promise.all([handle.stat(), handle.datasync()]);
+    const [{ ino }, digest] = await Promise.all([this.#parts.partial.handle.stat(), this.#sink.finish()]);
     this.#inode = ino;
+    return digest;
   }
 
   async #writeWaiting(): Promise<void> {
     const pieces = this.#waiting;
-    const bytes = this.#waitingBytes;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    let rest = pieces;
-    for (let left = bytes; left > 0; ) {
-      const { bytesWritten } = await this.#parts.partial.handle.writev(rest);
-      left -= bytesWritten;
-      rest = left > 0 ? after(rest, bytesWritten) : [];
-    }
+    if (pieces.length > 0) await this.#sink.append(pieces);
   }
 
-  async #verify(): Promise<void> {
+  async #verify(found: Digest): Promise<void> {
     const { digest, size } = this.#parts.descriptor;
     if (this.#writtenBytes < size) {
       throw new LayerpullError(
@@ -175,7 +173,6 @@ export class FileIngest implements Ingest {
         `${digest} ended after ${this.#writtenBytes} of ${size} bytes`,
       );
     }
-    const found = finishDigest(this.#hash, digestAlgorithm(digest));
     if (found === digest) return;
     await rm(this.#parts.partial.file, { force: true });
     if (this.#inherited) await rm(this.#inherited, { force: true });
@@ -217,14 +214,4 @@ async function removePartials(folder: string): Promise<void> {
   } catch {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** What is left of `pieces` when `bytes` of them are written. */
-function after(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
-  let skip = bytes;
-  return pieces.flatMap((piece) => {
-    const kept = piece.subarray(Math.min(skip, piece.length));
-    skip = Math.max(0, skip - piece.length);
-    return kept.length > 0 ? [kept] : [];
-  });
 }

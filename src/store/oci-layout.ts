@@ -16,6 +16,7 @@ import { readDocument } from './peek.ts';
 import { createReferences } from './reference-book.ts';
 import type { References } from './references.ts';
 import { collectWrong } from './repair.ts';
+import type { OpenSink } from './sink.ts';
 import { settleTrash } from './trash.ts';
 
 export interface OpenStoreOptions {
@@ -25,6 +26,8 @@ export interface OpenStoreOptions {
   readonly log?: Log;
   /** Removes old partials and ends deletions that were broken off. Default true; who only looks leaves them. */
   readonly tidy?: boolean;
+  /** Where blobs are hashed and written. Default: in this thread. */
+  readonly openSink?: OpenSink | undefined;
 }
 
 /** A content store on disk: an OCI image layout that other tools read directly. */
@@ -46,10 +49,10 @@ const abandonedAfterMs = 24 * 3_600_000;
  * @throws LayerpullError `store_unusable`, `store_full`, `store_failed`
  */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
-  const { path: folder, clock, log = silentLog, tidy = true } = options;
+  const { path: folder, clock, log = silentLog, tidy = true, openSink } = options;
   const layout = await storing(`use the store ${folder}`, () => openLayout(folder));
   const references = createReferences({ layout, clock });
-  const blobs = createBlobs(layout, references);
+  const blobs = createBlobs(layout, references, openSink);
   if (tidy) await tidyUp(layout, references, clock);
   return {
     blobs,
