@@ -41,7 +41,8 @@ function parseRuns(args: string[]): number | undefined {
 async function prepareContenders(): Promise<Contender[]> {
   const registry = await startRegistry();
   const { reference } = await pushImage(registry, 'bench/present', { layers: [100_000, 100_000] });
-  const env = cliEnv();
+  // What its caller's Node does at every start, all of these do.
+  const env = cliEnv({ NODE_EXTRA_CA_CERTS: process.env['NODE_EXTRA_CA_CERTS'] });
   const node = (...args: string[]): Command => ({ program: process.execPath, args, env });
   const target = ['--store', tempDir(), '--platform', 'linux/amd64', '--progress', 'none'];
   const pull = node(cliProgram(), 'pull', reference, ...target);
@@ -49,7 +50,7 @@ async function prepareContenders(): Promise<Contender[]> {
   return [
     { name: 'node -e 0', command: node('-e', '0'), aim: '' },
     { name: 'layerpull --version', command: node(cliProgram(), '--version'), aim: '2.20x' },
-    { name: 'layerpull pull (present)', command: pull, aim: '2.60x' },
+    { name: 'layerpull pull (present)', command: pull, aim: '2.20x, at most 3.00x' },
   ];
 }
 
