@@ -9,8 +9,10 @@ import { type RepairResult, repairStore } from '../orchestrator/repair.ts';
 import { type CheckRequest, checkStore, type Problem } from '../orchestrator/verify.ts';
 import { createChecker } from '../store/checker.ts';
 import { storing } from '../store/files.ts';
+import { createGarbage } from '../store/garbage-files.ts';
 import { readImages } from '../store/image-records.ts';
 import { identityPath, markerPath, openLayout } from '../store/layout.ts';
+import { createReferences } from '../store/reference-book.ts';
 import { createRepair } from '../store/repair.ts';
 import { Closers } from './closers.ts';
 import { toImageQuery } from './image-query.ts';
@@ -76,12 +78,17 @@ async function repair(
 ): Promise<RepairResult> {
   const mended = await mendLayout(root, log);
   const layout = await storing(`use the store ${root}`, () => openLayout(root));
+  const garbage = createGarbage({ layout, clock, references: createReferences({ layout, clock }) });
   const closers = new Closers();
   const service = closers.add(coordination(config, layout.root, log));
   const session = { locks: service, nodeId: config.node, storeId: layout.storeId, clock, log };
   const locks = closers.add(openLockSession({ ...session, onLockFailure: 'fail' }));
   try {
-    const parts = { checker: createChecker(layout), repair: createRepair(layout, log), locks };
+    const parts = {
+      checker: createChecker(layout),
+      repair: createRepair(layout, log, garbage.settle),
+      locks,
+    };
     const result = await repairStore(request, parts, signal);
     return { ...result, repaired: [...mended, ...result.repaired] };
   } finally {
@@ -91,9 +98,12 @@ async function repair(
 
 /** First of all: without these files the store has no name by which it could be locked. */
 async function mendLayout(root: string, log: Log): Promise<readonly Problem[]> {
-  const faults = await createChecker({ root }).layout();
-  for (const { file } of faults) await createRepair({ root }, log).rewriteLayout(file);
-  return faults.map((fault) => ({ kind: 'layout', ...fault }));
+  const mended: Problem[] = [];
+  for (const { file, reason } of await createChecker({ root }).layout()) {
+    const isMended = await createRepair({ root }, log).rewriteLayout(file);
+    if (isMended) mended.push({ kind: 'layout', file, reason });
+  }
+  return mended;
 }
 
 function noStore({ store }: VerifyConfig): LayerpullError {

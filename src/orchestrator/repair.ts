@@ -31,17 +31,18 @@ export async function repairStore(
   const before = await checkStore(checker, request, signal);
   if (before.problems.length === 0) return { ...before, repaired: [] };
   await locks.connect(signal);
+  await repair.settle();
   const repaired: Problem[] = [];
   for (const problem of before.problems) {
-    if (await mend(problem, { repair, locks }, signal)) repaired.push(problem);
+    if (await mend(problem, { checker, repair, locks }, signal)) repaired.push(problem);
   }
-  const { problems } = await checkStore(checker, request, signal);
-  return { ...before, problems, repaired };
+  const { problems, notes } = await checkStore(checker, request, signal);
+  return { ...before, problems, notes, repaired };
 }
 
 async function mend(
   problem: Problem,
-  { repair, locks }: Pick<RepairParts, 'repair' | 'locks'>,
+  { checker, repair, locks }: RepairParts,
   signal: AbortSignal,
 ): Promise<boolean> {
   switch (problem.kind) {
@@ -50,16 +51,20 @@ async function mend(
     case 'no-file':
       return await removeWrong({ ...problem, size: 0 }, repair, locks, signal);
     case 'layout':
-      await repair.rewriteLayout(problem.file);
-      return true;
-    case 'record':
-      await repair.setAside(problem.file);
-      await repair.deriveIndex();
-      return true;
+      return await repair.rewriteLayout(problem.file);
+    case 'record': {
+      const isAside = await repair.setAside(problem.file);
+      if (isAside) await repair.deriveIndex();
+      return isAside;
+    }
     case 'index':
       await repair.deriveIndex();
       return true;
     case 'missing':
+      // A deletion that was broken off may have had it.
+      return await checker.has(problem.digest, signal);
+    case 'size':
+    case 'no-manifest':
     case 'unreadable':
       return false;
   }

@@ -3,16 +3,16 @@ import { type FileHandle, lstat, open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { Digest } from '../core/digest.ts';
-import { digestAlgorithm, finishDigest, isDigest, startDigest } from '../core/digest.ts';
+import { digestAlgorithm, digestHex, finishDigest, isDigest, startDigest } from '../core/digest.ts';
 import { systemCodeOf } from '../core/errors.ts';
 import type { BlobFile, BlobReading, CheckedImage, StoreChecker } from './check.ts';
 import { Documents } from './documents.ts';
 import { reasonOf, storing, withFile } from './files.ts';
-import { readRecords } from './image-records.ts';
+import { type Records, readRecords } from './image-records.ts';
 import { isIndexDerived } from './index-json.ts';
-import { blobPath, type Layout } from './layout.ts';
+import { blobPath, type Layout, trashPath } from './layout.ts';
 import { faultyLayoutFiles } from './layout-check.ts';
-import { blobsOf } from './reference-book.ts';
+import { needsOf } from './needs.ts';
 
 type Root = Pick<Layout, 'root'>;
 
@@ -22,7 +22,7 @@ export function createChecker(layout: Root, clock: Clock = systemClock): StoreCh
     blobs: () => storing('list the blobs', () => listBlobFiles(layout)),
     read: (digest, signal, onBytes = () => {}) => readBlob(layout, digest, signal, onBytes),
     layout: () => storing('read the layout', () => faultyLayoutFiles(layout)),
-    has: async (digest) => (await stat(blobPath(layout, digest)).catch(() => undefined))?.isFile() === true,
+    has: (digest, signal) => hasBlob(layout, digest, clock, signal),
     images: () => storing('read the images', () => checkImages(layout)),
     isIndexRight: (signal) => isIndexRight(layout, clock, signal),
   };
@@ -67,7 +67,7 @@ async function readBlob(
   try {
     if (!(await stat(file)).isFile()) return { kind: 'no-file' };
     const handle = await open(file, readFlags);
-    return { kind: 'read', digest: await withFile(handle, () => hashOf(handle, digest, signal, onBytes)) };
+    return await withFile(handle, () => hashOf(handle, digest, signal, onBytes));
   } catch (error) {
     signal.throwIfAborted();
     const code = systemCodeOf(error);
@@ -83,20 +83,39 @@ async function hashOf(
   digest: Digest,
   signal: AbortSignal,
   onBytes: (bytes: number) => void,
-): Promise<Digest> {
+): Promise<BlobReading> {
   const algorithm = digestAlgorithm(digest);
   const hash = startDigest(algorithm);
   const buffer = Buffer.allocUnsafe(pieceBytes);
+  let size = 0;
   for (;;) {
     signal.throwIfAborted();
     const { bytesRead } = await handle.read(buffer, 0, buffer.length);
-    if (bytesRead === 0) return finishDigest(hash, algorithm);
+    if (bytesRead === 0) return { kind: 'read', digest: finishDigest(hash, algorithm), size };
+    size += bytesRead;
     hash.update(buffer.subarray(0, bytesRead));
     onBytes(bytesRead);
   }
 }
 
-/** Between two looks at an index that is not as it should be, in milliseconds. */
+/** A deleter puts back what is needed a moment later; what stays in the trash is left of one that is dead. */
+async function hasBlob(layout: Root, digest: Digest, clock: Clock, signal: AbortSignal): Promise<boolean> {
+  const isInPlace = async () =>
+    (await stat(blobPath(layout, digest)).catch(() => undefined))?.isFile() === true;
+  for (let look = 1; look < looks; look += 1) {
+    if (await isInPlace()) return true;
+    if (!(await isInTrash(layout, digest))) break;
+    await clock.sleep(lookAgainMs, signal);
+  }
+  return await isInPlace();
+}
+
+async function isInTrash(layout: Root, digest: Digest): Promise<boolean> {
+  const names = await namesOf(trashPath(layout));
+  return names.some((name) => /^\d+-/.test(name) && name.endsWith(`-${digestHex(digest)}`));
+}
+
+/** Between two looks at something that is not as it should be, in milliseconds. */
 const lookAgainMs = 200;
 /** How often in a row the same must be seen. */
 const looks = 5;
@@ -116,17 +135,31 @@ async function isIndexRight(layout: Root, clock: Clock, signal: AbortSignal): Pr
 }
 
 async function lookAtIndex(layout: Root) {
-  const { images } = await readRecords(layout);
-  return { images, isRight: await isIndexDerived(layout, images) };
+  const { images } = await recordsOf(layout);
+  const isRight = await isIndexDerived(layout, images).catch((error: unknown) => {
+    // A folder stands in its place.
+    if (systemCodeOf(error) !== 'EISDIR') throw error;
+    return false;
+  });
+  return { images, isRight };
 }
 
+/** One after the other: of many, no more than one manifest is in memory. */
 async function checkImages(layout: Root) {
   const documents = new Documents(layout);
-  const { images, damaged } = await readRecords(layout);
-  const checked = images.map(async (image): Promise<CheckedImage> => {
-    const { all, config } = await blobsOf(image, documents);
+  const { images, damaged } = await recordsOf(layout);
+  const checked: CheckedImage[] = [];
+  for (const image of images) {
     const { name, platform, manifest } = image;
-    return { name, platform, manifest: manifest.digest, needs: all, isReadable: config !== undefined };
+    checked.push({ name, platform, manifest: manifest.digest, ...(await needsOf(layout, documents, image)) });
+  }
+  return { images: checked, damaged };
+}
+
+/** That their folder is missing is told as a fault of the layout. */
+async function recordsOf(layout: Root): Promise<Records> {
+  return await readRecords(layout).catch((error: unknown) => {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    return { images: [], damaged: [] };
   });
-  return { images: await Promise.all(checked), damaged };
 }

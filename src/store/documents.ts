@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
@@ -77,11 +78,15 @@ async function readFromTrash(layout: Root, digest: Digest): Promise<string | und
   return name === undefined ? undefined : await readText(path.join(folder, name));
 }
 
+/** A special file must not make us wait for somebody to write into it. */
+const readFlags = constants.O_RDONLY | constants.O_NONBLOCK;
+
 async function readText(file: string): Promise<string | undefined> {
   try {
-    const handle = await open(file, 'r');
+    const handle = await open(file, readFlags);
     try {
-      if ((await handle.stat()).size > maxDocumentBytes) return undefined;
+      const stats = await handle.stat();
+      if (!stats.isFile() || stats.size > maxDocumentBytes) return undefined;
       return await handle.readFile('utf8');
     } finally {
       await handle.close();

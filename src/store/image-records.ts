@@ -55,20 +55,27 @@ export async function readRecords(layout: Root): Promise<Records> {
   const damaged: { file: string; reason: string }[] = [];
   const read = await Promise.all(names.sort().map((name) => readRecord(path.join(folder, name))));
   for (const one of read) {
-    if (one && 'reason' in one) damaged.push(one);
+    if (one && 'reason' in one) damaged.push({ file: one.file, reason: one.reason });
     else if (one) images.push(one);
   }
   return { images, damaged };
 }
 
+/** `code`: of the system, where it did not let the file be read. */
+export interface UnreadRecord {
+  readonly file: string;
+  readonly reason: string;
+  readonly code?: string;
+}
+
 /** Undefined when it was removed since the folder was read. */
-export async function readRecord(
-  file: string,
-): Promise<StoredImage | { readonly file: string; readonly reason: string } | undefined> {
+export async function readRecord(file: string): Promise<StoredImage | UnreadRecord | undefined> {
   try {
     return v.parse(imageSchema, JSON.parse(await readFile(file, 'utf8')));
   } catch (error) {
-    return systemCodeOf(error) === 'ENOENT' ? undefined : { file, reason: messageOf(error) };
+    const code = systemCodeOf(error);
+    if (code === 'ENOENT') return undefined;
+    return { file, reason: messageOf(error), ...(code === undefined ? {} : { code }) };
   }
 }
 
@@ -77,7 +84,9 @@ export function isSameImage(one: ImageRecord, other: ImageRecord): boolean {
     one.name === other.name &&
     formatPlatform(one.platform) === formatPlatform(other.platform) &&
     one.manifest.digest === other.manifest.digest &&
-    one.index?.digest === other.index?.digest
+    one.manifest.size === other.manifest.size &&
+    one.index?.digest === other.index?.digest &&
+    one.index?.size === other.index?.size
   );
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import * as v from 'valibot';
 import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
 import { type Digest, isDigest } from '../core/digest.ts';
@@ -42,13 +43,19 @@ export async function rewriteIndex(
   throw new LayerpullError('store_failed', `${indexPath(layout)} keeps changing`);
 }
 
-/** Whether `index.json` says what the images say. */
+/** Whether `index.json` says what the images say. Other tools may order it and write it as they like. */
 export async function isIndexDerived(
   layout: Pick<Layout, 'root'>,
   images: readonly StoredImage[],
 ): Promise<boolean> {
-  const text = await readText(indexPath(layout));
-  return deriveIndex(images, parseIndex(text)) === text;
+  const current = readIndex(await readText(indexPath(layout)));
+  if (current?.['schemaVersion'] !== 2) return false;
+  const derived = parseIndex(deriveIndex(images, current)).manifests;
+  const { manifests } = current;
+  return (
+    derived.length === manifests.length &&
+    derived.every((entry) => manifests.some((one) => isDeepStrictEqual(one, entry)))
+  );
 }
 
 /**

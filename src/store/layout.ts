@@ -17,7 +17,7 @@ export interface Layout {
 
 /** The content of `oci-layout`: OCI image-spec `image-layout.md`. */
 export const ociLayout = JSON.stringify({ imageLayoutVersion: '1.0.0' });
-const emptyIndex = JSON.stringify({ schemaVersion: 2, manifests: [] });
+export const emptyIndex = JSON.stringify({ schemaVersion: 2, manifests: [] });
 
 /** `layerpull.json`: the format of our own files, and the name that all who share the store share. */
 const identitySchema = v.object({ format: v.number(), storeId: v.pipe(v.string(), v.minLength(1)) });

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { link, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Digest } from '../core/digest.ts';
 import { systemCodeOf } from '../core/errors.ts';
@@ -7,17 +7,23 @@ import { type Log, silentLog } from '../core/log.ts';
 import type { StoreRepair } from './check.ts';
 import { createChecker } from './checker.ts';
 import { folderMode, storing } from './files.ts';
-import { readImages } from './image-records.ts';
+import { readImages, readRecord } from './image-records.ts';
 import { rewriteIndex } from './index-json.ts';
 import { blobPath, type Layout, trashPath } from './layout.ts';
-import { rewriteLayoutFile } from './layout-check.ts';
+import { moveAside, rewriteLayoutFile } from './layout-check.ts';
 
-export function createRepair(layout: Pick<Layout, 'root'>, log: Log = silentLog): StoreRepair {
+/** `settle`: how deletions that were broken off are ended. Default: they are left. */
+export function createRepair(
+  layout: Pick<Layout, 'root'>,
+  log: Log = silentLog,
+  settle: StoreRepair['settle'] = async () => {},
+): StoreRepair {
   return {
     discardWrong: (digest, token, signal) =>
       storing(`remove ${digest}`, () => discardWrong(layout, digest, token, signal)),
     rewriteLayout: (file) => storing(`write ${file} anew`, () => rewriteLayoutFile(layout, file)),
     setAside: (file) => storing(`move ${file} aside`, () => setAside(layout, file)),
+    settle,
     deriveIndex: () =>
       storing('derive index.json', () => rewriteIndex(layout, () => readImages(layout, log))),
   };
@@ -69,10 +75,26 @@ async function isWrongBlob(root: string, digest: Digest, signal: AbortSignal): P
   return found.kind === 'no-file' || (found.kind === 'read' && found.digest !== digest);
 }
 
-async function setAside(layout: Pick<Layout, 'root'>, file: string): Promise<void> {
-  await mkdir(trashPath(layout), { recursive: true, mode: folderMode });
-  const target = path.join(trashPath(layout), `record-${path.basename(file)}`);
-  await rename(file, target).catch((error: unknown) => {
+async function setAside(layout: Pick<Layout, 'root'>, file: string): Promise<boolean> {
+  if (!(await isNoRecord(file))) return false;
+  const aside = await moveAside(layout, file, 'record').catch((error: unknown) => {
     if (systemCodeOf(error) !== 'ENOENT') throw error;
+    return undefined;
   });
+  if (aside === undefined || (await isNoRecord(aside))) return aside !== undefined;
+  // Somebody recorded an image there in the last moment. What was recorded since is newer still.
+  await link(aside, file).catch((error: unknown) => {
+    if (systemCodeOf(error) !== 'EEXIST') throw error;
+  });
+  await rm(aside, { force: true });
+  return false;
+}
+
+/** For what the system says of these nobody could read them as records. */
+const noRecordCodes: ReadonlySet<string> = new Set(['EISDIR', 'ELOOP']);
+
+async function isNoRecord(file: string): Promise<boolean> {
+  const read = await readRecord(file);
+  if (!read || !('reason' in read)) return false;
+  return read.code === undefined || noRecordCodes.has(read.code);
 }

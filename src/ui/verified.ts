@@ -1,14 +1,15 @@
 import type { RepairResult } from '../orchestrator/repair.ts';
-import type { Problem } from '../orchestrator/verify.ts';
+import type { Note, Problem } from '../orchestrator/verify.ts';
 import { formatBytes, oneLine, plural } from './text.ts';
 
-/** A line for each problem, then the sum. */
-export function renderVerified({ images, blobs, bytes, problems, repaired }: RepairResult): string {
+/** A line for each problem and note, then the sum. */
+export function renderVerified({ images, blobs, bytes, problems, notes, repaired }: RepairResult): string {
   const read = `${plural(images, 'image')}, ${plural(blobs, 'blob')}, ${formatBytes(bytes)} read`;
   const left = problems.length === 0 ? 'nothing is wrong' : plural(problems.length, 'problem');
   return [
     ...repaired.map((problem) => `repaired: ${wordsFor(problem)}`),
     ...problems.map(wordsFor),
+    ...notes.map((note) => `note: ${wordsForNote(note)}`),
     ...adviceFor(problems),
     `${read}: ${repaired.length > 0 ? `${repaired.length} repaired, ` : ''}${left}`,
   ].join('\n');
@@ -21,6 +22,10 @@ export function wordsFor(problem: Problem): string {
       return `${problem.digest} is missing, needed by ${listed(problem.images)}`;
     case 'wrong':
       return `${problem.digest} has other bytes: they are ${problem.found}${neededBy(problem.images)}`;
+    case 'size':
+      return `${problem.digest} has ${plural(problem.size, 'byte')}, not ${problem.expected} as ${listed(problem.images)} says`;
+    case 'no-manifest':
+      return `${problem.digest} is no manifest, and is that of ${listed(problem.images)}`;
     case 'no-file':
       return `${problem.digest} is no file${neededBy(problem.images)}`;
     case 'unreadable':
@@ -34,6 +39,13 @@ export function wordsFor(problem: Problem): string {
   }
 }
 
+/** What a note says, in one line. */
+export function wordsForNote({ kind, digest, images }: Note): string {
+  const what =
+    kind === 'foreign' ? 'a foreign layer, which registries need not have' : 'part of an attachment';
+  return `${digest} is not there: ${what}, of ${listed(images)}`;
+}
+
 function neededBy(images: readonly string[]): string {
   return images.length > 0 ? `, needed by ${listed(images)}` : ', needed by no image';
 }
@@ -43,18 +55,30 @@ function listed(images: readonly string[]): string {
   return images.length > 3 ? `${shown} and ${images.length - 3} more` : shown;
 }
 
+/** What only a registry can mend. */
+const left: ReadonlySet<Problem['kind']> = new Set(['missing', 'size', 'no-manifest']);
+
 function adviceFor(problems: readonly Problem[]): string[] {
   if (problems.length === 0) return [];
-  const isLeft = problems.every(({ kind }) => kind === 'missing');
+  const isLeft = problems.every(({ kind }) => left.has(kind));
   return [
     isLeft
-      ? 'to bring back what is missing: layerpull pull NAME'
+      ? 'to mend the images: layerpull pull NAME'
       : 'to mend the store: layerpull verify --repair, then pull what is missing',
   ];
 }
 
 /** The document of `verify --json`: `docs/json.md`. */
-export function verifiedDocument(store: string, { problems, repaired, ...sums }: RepairResult): object {
+export function verifiedDocument(
+  store: string,
+  { problems, notes, repaired, ...sums }: RepairResult,
+): object {
   const documentOf = (problem: Problem) => ({ ...problem, message: wordsFor(problem) });
-  return { store, ...sums, problems: problems.map(documentOf), repaired: repaired.map(documentOf) };
+  return {
+    store,
+    ...sums,
+    problems: problems.map(documentOf),
+    notes: notes.map((note) => ({ ...note, message: wordsForNote(note) })),
+    repaired: repaired.map(documentOf),
+  };
 }

@@ -5,6 +5,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { mediaTypes } from '../../src/core/descriptor.ts';
 import { toToken } from '../../src/core/ids.ts';
 import { createChecker } from '../../src/store/checker.ts';
+import { replaceFile } from '../../src/store/files.ts';
 import { openStore } from '../../src/store/oci-layout.ts';
 import { createRepair } from '../../src/store/repair.ts';
 import { blobOf } from '../support/blobs.ts';
@@ -74,6 +75,7 @@ describe('the reading of a blob', () => {
     expect(await checker.read(large.digest, never, (piece) => pieces.push(piece))).toEqual({
       kind: 'read',
       digest: large.digest,
+      size: large.size,
     });
     expect(pieces.reduce((sum, piece) => sum + piece, 0)).toBe(large.size);
     expect(Math.max(...pieces)).toBeLessThanOrEqual(1_048_576);
@@ -81,6 +83,57 @@ describe('the reading of a blob', () => {
     const reading = new AbortController();
     const stopping = checker.read(large.digest, reading.signal, () => reading.abort(reason));
     await expect(stopping).rejects.toBe(reason);
+  });
+});
+
+describe('a file in images/', () => {
+  it('stays when it is a record by the time it is set aside', async () => {
+    const { root, store, repair } = await setUp();
+    await store.images.record(image);
+    const [name = ''] = namesIn(root, 'images');
+    const file = path.join(root, 'images', name);
+    const right = readFileSync(file, 'utf8');
+    expect(await repair.setAside(file)).toBe(false);
+    for (let round = 0; round < 200; round += 1) {
+      writeFileSync(file, '{"name":');
+      const record = replaceFile(file, right, path.join(root, 'ingest'));
+      await Promise.all([record, repair.setAside(file)]);
+      expect(readFileSync(file, 'utf8')).toBe(right);
+    }
+  });
+
+  it('is set aside when it is a folder', async () => {
+    const { root, repair } = await setUp();
+    const folder = path.join(root, 'images', 'x.json');
+    mkdirSync(folder);
+    expect(await repair.setAside(folder)).toBe(true);
+    expect(existsSync(folder)).toBe(false);
+  });
+});
+
+describe('a blob that a deleter moved out of the way', () => {
+  const moveAway = (root: string, file: string) => {
+    mkdirSync(path.join(root, 'trash'));
+    const away = path.join(root, 'trash', `${token}-${path.basename(file)}`);
+    renameSync(file, away);
+    return away;
+  };
+
+  it('is there when it comes back', async () => {
+    const { root, file } = await setUp();
+    const away = moveAway(root, file);
+    const clock = createFakeClock();
+    const looking = createChecker({ root }, clock).has(digest, never);
+    while (clock.pending() === 0) await clock.advance(0);
+    renameSync(away, file);
+    await clock.advance(200);
+    expect(await looking).toBe(true);
+  });
+
+  it('is missing when it does not', async () => {
+    const { root, file, checker } = await setUp();
+    moveAway(root, file);
+    expect(await checker.has(digest, never)).toBe(false);
   });
 });
 
