@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
@@ -7,7 +7,7 @@ import type { Log } from '../core/log.ts';
 import { writeClaim } from './claims.ts';
 import { findDocument } from './documents.ts';
 import { replaceFile, storing, syncFolder } from './files.ts';
-import { hasTheName, imageFile, readImages, readRecord } from './image-records.ts';
+import { hasTheName, imageFile, isSameImage, readImages, readRecord } from './image-records.ts';
 import type { ImageRecord, ImageStore } from './image-store.ts';
 import { rewriteIndex, type StoredImage } from './index-json.ts';
 import { blobPath, imagesPath, ingestPath, type Layout } from './layout.ts';
@@ -29,7 +29,7 @@ export function createImages({ layout, clock, log }: ImagesOptions): ImageStore 
         const latestMs = Math.max(0, ...sameName.map(({ recordedAtMs }) => recordedAtMs));
         // The last one has the name, so no two may have been recorded in the same millisecond.
         const nowMs = Math.max(clock.wallNow(), latestMs + 1);
-        if (!hasTheName(image, sameName)) await writeImage(layout, image, nowMs);
+        if (!(await isWhole(layout, image, sameName))) await writeImage(layout, image, nowMs);
         await rewriteIndex(layout, readAll);
       }),
     remove: (images) =>
@@ -43,6 +43,15 @@ export function createImages({ layout, clock, log }: ImagesOptions): ImageStore 
       }),
     list: () => storing('read the images', readAll),
   };
+}
+
+/** Whether recording the image again would change nothing; OCI's form of it comes from nowhere else. */
+async function isWhole(layout: Layout, image: ImageRecord, known: readonly StoredImage[]): Promise<boolean> {
+  if (!hasTheName(image, known)) return false;
+  const ociForm = known.find((one) => isSameImage(one, image))?.ociForm;
+  if (!ociForm) return !needsOciForm(image.manifest);
+  const stats = await stat(blobPath(layout, ociForm.digest)).catch(() => undefined);
+  return stats?.isFile() === true && stats.size === ociForm.size;
 }
 
 /** What was pulled under the same name meanwhile is another image, and stays. */

@@ -1,3 +1,4 @@
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { onCleanup } from '../support/cleanup.ts';
@@ -42,8 +43,11 @@ describe('layerpull verify beside others', () => {
     const gate = fake.hold(image.layers[0]?.digest ?? '', 1_000);
     const pulling = runCli(['pull', image.reference, '--store', store]);
     await gate.reached;
-    expect((await runCli(['verify', '--repair', '--store', store])).code).toBe(0);
-    gate.open();
+    const stray = path.join(store, 'blobs', 'sha256', 'a'.repeat(64));
+    writeFileSync(stray, 'not this');
+    const repaired = await runCli(['verify', '--repair', '--store', store]);
+    expect([repaired.code, existsSync(stray)]).toEqual([0, false]);
+    gate.release();
     expect((await pulling).code).toBe(0);
     expect((await runCli(['verify', '--store', store])).code).toBe(0);
   });
