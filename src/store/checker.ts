@@ -1,4 +1,3 @@
-import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type Clock, systemClock } from '../core/clock.ts';
@@ -7,7 +6,7 @@ import { digestAlgorithm, digestHex, finishDigest, isDigest, startDigest } from 
 import { systemCodeOf } from '../core/errors.ts';
 import type { BlobFile, BlobReading, CheckedImage, StoreChecker } from './check.ts';
 import { Documents } from './documents.ts';
-import { reasonOf, storing, withFile } from './files.ts';
+import { readFlags, reasonOf, storing, withFile } from './files.ts';
 import { type Records, readRecords } from './image-records.ts';
 import { isIndexDerived } from './index-json.ts';
 import { blobPath, type Layout, trashPath } from './layout.ts';
@@ -53,9 +52,6 @@ async function namesOf(folder: string): Promise<string[]> {
 
 /** Large pieces: reading is most of the work. */
 const pieceBytes = 1_048_576;
-
-/** A special file must not make us wait for somebody to write into it. */
-const readFlags = constants.O_RDONLY | constants.O_NONBLOCK;
 
 async function readBlob(
   layout: Root,

@@ -1,10 +1,10 @@
-import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
 import { type Digest, digestHex, isDigest } from '../core/digest.ts';
 import { systemCodeOf } from '../core/errors.ts';
 import { namesIn } from './claims.ts';
+import { readFlags } from './files.ts';
 import { blobPath, type Layout, trashPath } from './layout.ts';
 
 type Root = Pick<Layout, 'root'>;
@@ -77,9 +77,6 @@ async function readFromTrash(layout: Root, digest: Digest): Promise<string | und
   const name = (await namesIn(folder)).find((one) => one.endsWith(`-${digestHex(digest)}`));
   return name === undefined ? undefined : await readText(path.join(folder, name));
 }
-
-/** A special file must not make us wait for somebody to write into it. */
-const readFlags = constants.O_RDONLY | constants.O_NONBLOCK;
 
 async function readText(file: string): Promise<string | undefined> {
   try {

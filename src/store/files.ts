@@ -8,6 +8,9 @@ import { isLayerpullError, LayerpullError, messageOf, systemCodeOf } from '../co
 export const folderMode = 0o755;
 export const fileMode = 0o644;
 
+/** For files that anybody may have put there: opening a pipe must not wait for somebody to write into it. */
+export const readFlags = constants.O_RDONLY | constants.O_NONBLOCK;
+
 /** Makes a renamed or linked name durable. File systems that cannot sync a folder need no sync. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');

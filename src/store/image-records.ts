@@ -5,6 +5,7 @@ import { formatPlatform } from '../core/descriptor.ts';
 import { type Digest, digestHex, digestOf, isDigest } from '../core/digest.ts';
 import { messageOf, systemCodeOf } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { readFlags } from './files.ts';
 import type { ImageRecord } from './image-store.ts';
 import type { StoredImage } from './index-json.ts';
 import { imagesPath, type Layout } from './layout.ts';
@@ -71,7 +72,7 @@ export interface UnreadRecord {
 /** Undefined when it was removed since the folder was read. */
 export async function readRecord(file: string): Promise<StoredImage | UnreadRecord | undefined> {
   try {
-    return v.parse(imageSchema, JSON.parse(await readFile(file, 'utf8')));
+    return v.parse(imageSchema, JSON.parse(await readFile(file, { encoding: 'utf8', flag: readFlags })));
   } catch (error) {
     const code = systemCodeOf(error);
     if (code === 'ENOENT') return undefined;

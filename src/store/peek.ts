@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Descriptor } from '../core/descriptor.ts';
 import { type Digest, digestAlgorithm, digestOf } from '../core/digest.ts';
 import { systemCodeOf } from '../core/errors.ts';
-import { storageError, withFile } from './files.ts';
+import { readFlags, storageError, withFile } from './files.ts';
 import { blobPath, type Layout } from './layout.ts';
 
 /** A store as it is: looking changes nothing in it. */
@@ -42,7 +42,7 @@ export async function readDocument(
   digest: Digest,
 ): Promise<Uint8Array | undefined> {
   try {
-    return await withFile(await open(blobPath(layout, digest), 'r'), async (handle) => {
+    return await withFile(await open(blobPath(layout, digest), readFlags), async (handle) => {
       if (!(await isSmallFile(handle))) return undefined;
       const bytes = await handle.readFile();
       return digestOf(bytes, digestAlgorithm(digest)) === digest ? bytes : undefined;

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -82,6 +83,18 @@ describe('layerpull images', () => {
     expect([exitCode, stdout.trim().split('\n').length]).toEqual([0, 2]);
     expect((await runCommand(Images, '--store', store)).stderr).toContain('broken.json');
     expect(stderr).toBe('');
+  });
+
+  it('waits for nobody where a record or a manifest is a pipe', async () => {
+    const { store, other } = await storeOfTwo();
+    const manifest = blobFile(store, other.manifest.digest);
+    rmSync(manifest);
+    for (const pipe of [manifest, path.join(store, 'images', 'pipe.json')]) execFileSync('mkfifo', [pipe]);
+    const { exitCode, stdout } = await runCommand(Images, '--store', store, '--json');
+    expect([exitCode, JSON.parse(stdout).images]).toEqual([
+      0,
+      [expect.objectContaining({ size: null }), expect.anything()],
+    ]);
   });
 
   it('finds none where there is no store, and makes none', async () => {
