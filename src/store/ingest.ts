@@ -153,8 +153,10 @@ export class FileIngest implements Ingest {
 
   async #finishFile(): Promise<Digest> {
     await this.#flush();
-    const [{ ino }, digest] = await Promise.all([this.#parts.partial.handle.stat(), this.#sink.finish()]);
+    const digest = await this.#sink.finish();
+    const { ino, size } = await this.#parts.partial.handle.stat();
     this.#inode = ino;
+    this.#refuseCut(size);
     return digest;
   }
 
@@ -179,6 +181,19 @@ export class FileIngest implements Ingest {
     throw new LayerpullError('digest_mismatch', `${digest} does not match its bytes: they are ${found}`, {
       hint: 'the registry or something on the way to it changes content; nothing was kept',
     });
+  }
+
+  /** The hash speaks of the bytes that came; this of the bytes that are in the file. */
+  #refuseCut(bytes: number): void {
+    if (bytes === this.#writtenBytes) return;
+    const { file } = this.#parts.partial;
+    throw new LayerpullError(
+      'store_failed',
+      `${file} has ${bytes} bytes where ${this.#writtenBytes} were written`,
+      {
+        hint: 'something else changed it; pull again',
+      },
+    );
   }
 
   /** What was hashed went through the handle; what is published goes by its name. */

@@ -55,8 +55,9 @@ export function plainFileName(session: SessionId): string {
   return digestHex(digestOf(Buffer.from(session)));
 }
 
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY } = constants;
-const exclusively = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY } = constants;
+/** Appending, so that one which somebody cut short stays short, instead of getting a hole. */
+const exclusively = O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW;
 
 /** The partial of another writer that has come furthest, opened for reading. */
 export async function openLongest(

@@ -5,6 +5,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -183,6 +184,19 @@ describe('a blob on its way into the store', () => {
     failing.mockRestore();
     await expect(ingest.write(big.bytes.subarray(1_500_000))).resolves.toBeUndefined();
     await expect(ingest.commit()).rejects.toMatchObject({ code: 'store_full' });
+    expect(await blobs.has(big)).toBe(false);
+  });
+
+  it('is not published when its file was cut by somebody else', async () => {
+    const { blobs, partialsOf } = await setUp();
+    const big = blobOf('y'.repeat(1_500_000));
+    const ingest = await blobs.ingest(big, writer('a'));
+    await ingest.write(big.bytes.subarray(0, 1_100_000));
+    const partial = path.join(partialsOf(big), 'a-1');
+    expect(statSync(partial).size).toBe(1_100_000);
+    truncateSync(partial, 10);
+    await ingest.write(big.bytes.subarray(1_100_000));
+    await expect(ingest.commit()).rejects.toMatchObject({ code: 'store_failed' });
     expect(await blobs.has(big)).toBe(false);
   });
 
