@@ -109,11 +109,17 @@ class Pending implements PendingRequest {
   }
 
   #isKnown({ position, holder }: Extract<PlaceChange, { kind: 'moved' }>): boolean {
-    return position === this.position && holder?.nodeId === this.holder?.nodeId;
+    return position === this.position && isSame(holder, this.holder);
   }
 
   #clear(): void {
     this.#newest = undefined;
     this.#arrival = deferred();
   }
+}
+
+/** Older clients have no session, and are known by their node. */
+function isSame(one: HolderView | undefined, other: HolderView | undefined): boolean {
+  if (one?.nodeId !== other?.nodeId) return false;
+  return !one?.sessionId || !other?.sessionId || one.sessionId === other.sessionId;
 }

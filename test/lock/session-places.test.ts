@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toNodeId, toRequestId } from '../../src/core/ids.ts';
+import { toNodeId, toRequestId, toSessionId } from '../../src/core/ids.ts';
 import { HolderRate } from '../../src/lock/holder-rate.ts';
 import { createPendingRequest } from '../../src/lock/session-places.ts';
 import { blobOf } from '../support/blobs.ts';
@@ -39,6 +39,16 @@ describe('a place in a queue', () => {
     pending.push({ kind: 'moved', position: 2, holder });
     pending.push({ kind: 'moved', position: 1, holder });
     expect(await pending.next(signal)).toEqual({ kind: 'moved', position: 1, holder });
+  });
+
+  it('tells another holder on the same node, if both have a session', async () => {
+    const pending = pendingRequest();
+    const [one, two] = ['one', 'two'].map((name) => ({ ...holder, sessionId: toSessionId(name) }));
+    pending.placed(1, one);
+    for (const known of [holder, one]) pending.push({ kind: 'moved', position: 1, holder: known ?? holder });
+    expect(pending.take()).toBeUndefined();
+    pending.push({ kind: 'moved', position: 1, holder: two ?? holder });
+    expect(await pending.next(signal)).toEqual({ kind: 'moved', position: 1, holder: two });
   });
 
   it('tells a grant even when moves are told after it', async () => {

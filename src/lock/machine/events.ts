@@ -25,7 +25,16 @@ export interface ResourceNews {
   readonly endedMs?: number;
 }
 
-export type LogWhat = 'granted' | 'queued' | 'skipped' | 'released' | 'declined' | 'reclaimed' | 'refused';
+export type LogWhat =
+  | 'granted'
+  | 'queued'
+  | 'skipped'
+  | 'released'
+  | 'declined'
+  | 'reclaimed'
+  | 'refused'
+  /** The lock of another domain, `from`, is this one from here on, under the same token. */
+  | 'moved';
 
 export interface LogFields {
   readonly type: OperationType;
@@ -34,6 +43,7 @@ export interface LogFields {
   readonly success?: boolean;
   readonly error?: string;
   readonly reason?: string;
+  readonly from?: string;
   readonly heldMs?: number;
   readonly waitedMs?: number;
 }

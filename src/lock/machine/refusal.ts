@@ -30,12 +30,16 @@ function refuseTaken({ options }: MachineState, { holder }: Lock): Refusal | und
   };
 }
 
-function refuseFull({ options, active }: MachineState, lock: Lock): Refusal | undefined {
-  const { maxQueue, maxResources } = options;
+function refuseFull(state: MachineState, lock: Lock): Refusal | undefined {
+  const { maxQueue, maxResources } = state.options;
   if (lock.queue.size >= maxQueue) return full(`${maxQueue} wait for this resource already`);
-  if (active.size >= maxResources && !active.has(lock))
-    return full(`${maxResources} resources are in use already`);
+  if (!hasRoomFor(state, lock)) return full(`${maxResources} resources are in use already`);
   return undefined;
+}
+
+/** Whether it is in use already, or one more may be. */
+export function hasRoomFor({ options, active }: MachineState, lock: Lock): boolean {
+  return active.has(lock) || active.size < options.maxResources;
 }
 
 function full(message: string): Refusal {

@@ -2,10 +2,11 @@ import type { SessionInfo } from '../locks.ts';
 import type { CommandOf } from './commands.ts';
 import type { Step } from './events.ts';
 import { grantNext, reclaim } from './grant.ts';
+import { moveSession } from './moves.ts';
 import { leavePlace } from './places.ts';
 import { defaultDomain, type MachineState, refile, type Session } from './state.ts';
 
-/** Opening a session that is open is a heartbeat; with another store it begins anew there. */
+/** Opening a session that is open is a heartbeat; with another store it goes there. */
 export function openSession(
   state: MachineState,
   { request, isReturning }: CommandOf<'open-session'>,
@@ -15,14 +16,14 @@ export function openSession(
   const domain = storeId ?? defaultDomain;
   const known = state.sessions.get(sessionId);
   step.changes.push({ kind: 'session', id: sessionId });
-  if (known?.domain === domain) {
+  if (known) {
     known.opened = request;
     hear(known, step);
+    if (known.domain !== domain) moveSession(state, known, domain, step);
   } else {
-    if (known) freeAll(state, known, 'the session moved to another store', step);
     state.sessions.set(sessionId, {
-      ...{ id: sessionId, nodeId, domain, opened: request, isReturning: isReturning && !known },
-      ...{ heartbeatMs: step.nowMs, streams: known?.streams ?? 0, cutMs: undefined },
+      ...{ id: sessionId, nodeId, domain, opened: request, isReturning },
+      ...{ heartbeatMs: step.nowMs, streams: 0, cutMs: undefined },
       ...{ holds: new Set(), places: new Set() },
     });
   }

@@ -10,7 +10,7 @@ export type Identity = string;
 export interface Session {
   readonly id: SessionId;
   readonly nodeId: NodeId;
-  readonly domain: string;
+  domain: string;
   /** What it said of its node when it was opened last. */
   opened: OpenSession;
   /** Opened under an id of its own that was not known here: it may hold locks from before a restart. */
@@ -122,6 +122,8 @@ export interface MachineState {
   ownFromToken: Token;
   /** Tokens of an earlier life that came back. */
   readonly adoptedTokens: Set<Token>;
+  /** No lock that was forgotten was held under a higher token; before the first was, below all of this life. */
+  forgottenToken: Token;
   recoverUntilMs: number;
   isRecovering: boolean;
   /** Until then a lock from before a restart may come back, if nobody held it since. */
@@ -154,6 +156,7 @@ export function createState(options: MachineOptions, nowMs: number): MachineStat
     nextArrival: 1,
     ownFromToken: options.firstToken,
     adoptedTokens: new Set(),
+    forgottenToken: toToken(options.firstToken - 1),
     recoverUntilMs: nowMs + options.recoveryMs,
     isRecovering: options.recoveryMs > 0,
     adoptUntilMs: nowMs + retentionMs(options),

@@ -1,3 +1,4 @@
+import { toToken } from '../../core/ids.ts';
 import type { Step } from './events.ts';
 import { freeGoneNodes } from './gone-nodes.ts';
 import { grantNext, passOn, reclaim } from './grant.ts';
@@ -103,6 +104,7 @@ function forgetOld(state: MachineState, step: Step): void {
 
 function forgetLock(state: MachineState, lock: Lock, step: Step): void {
   state.locks.delete(lock.key);
+  state.forgottenToken = toToken(Math.max(state.forgottenToken, lock.lastToken));
   step.changes.push({ kind: 'lock', lock });
   for (const token of [...lock.spent.keys()]) forgetSpent(lock, token, step);
   for (const key of [...lock.farewells.keys()]) forgetFarewell(lock, key, step);

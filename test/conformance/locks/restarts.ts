@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { toNodeId, toRequestId } from '../../../src/core/ids.ts';
+import { toNodeId, toRequestId, toSessionId, toStoreId } from '../../../src/core/ids.ts';
 import { layer, otherLayer } from './layers.ts';
 import type { Start, World } from './support.ts';
 
@@ -11,6 +11,20 @@ export function restartCases(start: Start): void {
     await restart(world);
     expect(await a.take()).toBe(token);
     expect(await a.take({ resourceId: otherLayer })).toBeGreaterThan(token);
+    expect(await a.succeed({ token })).toEqual({ kind: 'released' });
+  });
+
+  it('keeps what a session took along to another store', async () => {
+    const world = await start();
+    const [sessionId, storeId] = [toSessionId('moved'), toStoreId('copy')];
+    const [a, b] = [await world.session('a', { sessionId }), await world.session('b')];
+    const token = await a.take();
+    await b.take({ resourceId: otherLayer });
+    await a.acquire({ resourceId: otherLayer });
+    await world.session('a', { sessionId, storeId });
+    await restart(world);
+    expect((await a.renew()).granted).toMatchObject([{ token }, { resourceId: otherLayer }]);
+    await b.take();
     expect(await a.succeed({ token })).toEqual({ kind: 'released' });
   });
 

@@ -195,4 +195,74 @@ export function sessionCases(start: Start): void {
     await b.take();
     expect(await moved.acquire()).toMatchObject({ kind: 'granted' });
   });
+
+  it('leaves a session what it holds when it moves to another store, and nobody of the store before', async () => {
+    const world = await start();
+    const [sessionId, storeId] = [toSessionId('moved'), toStoreId('copy')];
+    const [a, b] = [await world.session('a', { sessionId }), await world.session('b')];
+    const token = await a.take();
+    await b.acquire();
+    const stream = await a.watch();
+    await world.locks.openSession({ nodeId: a.nodeId, sessionId, storeId });
+    await b.take();
+    const c = await world.session('c', { storeId });
+    expect(await c.acquire()).toMatchObject({ kind: 'queued', holder: { sessionId } });
+    expect((await a.renew()).granted).toMatchObject([{ resourceId: layer, token }]);
+    expect(await a.succeed({ token })).toEqual({ kind: 'released' });
+    expect(await c.acquire()).toMatchObject({ kind: 'skip', by: { sessionId } });
+    expect((await b.status()).acquired).toBe(true);
+    await c.take({ resourceId: otherLayer });
+    await a.acquire({ resourceId: otherLayer });
+    expect(await stream.next()).toMatchObject({ kind: 'queued', resourceId: otherLayer });
+  });
+
+  it('takes what a session holds from it when it moves to a store where another holds it', async () => {
+    const world = await start();
+    const [sessionId, storeId] = [toSessionId('moved'), toStoreId('copy')];
+    const [a, b] = [await world.session('a', { sessionId }), await world.session('b', { storeId })];
+    const stream = await a.watch();
+    const token = await a.take();
+    await b.take();
+    await world.session('a', { sessionId, storeId });
+    expect(await stream.until('revoked')).toMatchObject({ type: 'pull', resourceId: layer, token });
+    expect(await a.acquire()).toMatchObject({ kind: 'queued', holder: { nodeId: 'b' } });
+  });
+
+  it('lets a session wait for the same when it moves to another store, and grants what is free there', async () => {
+    const world = await start();
+    const [sessionId, storeId] = [toSessionId('moved'), toStoreId('copy')];
+    const [a, b] = [await world.session('a'), await world.session('b', { storeId })];
+    const moving = await world.session('c', { sessionId });
+    await a.take();
+    await a.take({ resourceId: otherLayer });
+    await b.take({ resourceId: otherLayer });
+    await moving.acquire();
+    await moving.acquire({ resourceId: otherLayer });
+    const stream = await moving.watch();
+    await world.session('c', { sessionId, storeId });
+    expect(await stream.until('granted')).toMatchObject({ resourceId: layer, waiters: 0 });
+    expect(await stream.until('queued')).toMatchObject({
+      resourceId: otherLayer,
+      position: 1,
+      holder: { nodeId: 'b' },
+    });
+    await moving.take();
+    await a.succeed({ resourceId: otherLayer });
+    await b.succeed({ resourceId: otherLayer });
+    expect(await stream.until('completed')).toMatchObject({ resourceId: otherLayer, by: { nodeId: 'b' } });
+  });
+
+  it('tells a session that waits what is done already in the store that it moves to', async () => {
+    const world = await start();
+    const [sessionId, storeId] = [toSessionId('moved'), toStoreId('copy')];
+    const [a, b] = [await world.session('a'), await world.session('b', { storeId })];
+    const moving = await world.session('c', { sessionId });
+    await b.take();
+    await b.succeed();
+    await a.take();
+    await moving.acquire();
+    const stream = await moving.watch();
+    await world.session('c', { sessionId, storeId });
+    expect(await stream.until('completed')).toMatchObject({ resourceId: layer, by: { nodeId: 'b' } });
+  });
 }

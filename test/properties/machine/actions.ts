@@ -5,7 +5,7 @@ export type TokenChoice = 'current' | 'none' | 'old';
 
 /** Something that may happen, by number: the player knows who and what the numbers are. */
 export type Action =
-  | { readonly kind: 'open' | 'close' | 'stream' | 'cut' | 'gone'; readonly who: number }
+  | { readonly kind: 'open' | 'move' | 'close' | 'stream' | 'cut' | 'gone'; readonly who: number }
   | { readonly kind: 'acquire'; readonly who: number; readonly about: About; readonly force: boolean }
   | {
       readonly kind: 'release';
@@ -50,7 +50,7 @@ export const actions: fc.Arbitrary<Action[]> = fc.array(
     release,
     release,
     renew,
-    fc.record({ kind: kind('open', 'open', 'close', 'stream', 'cut', 'gone'), who }),
+    fc.record({ kind: kind('open', 'open', 'move', 'close', 'stream', 'cut', 'gone'), who }),
     fc.record({ kind: kind('decline'), who, about, token }),
     fc.record({ kind: kind('status'), who, about }),
     fc.record({ kind: kind('listen', 'unlisten'), about }),

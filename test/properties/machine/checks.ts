@@ -45,10 +45,15 @@ const isPullDone = ({ what, type, success }: LogEvent) =>
 function checkLog({ heldBy, lastTokens, doneAtMs, granted }: History, event: LogEvent, nowMs: number): void {
   const key = keyOf(event);
   const { what, token = 0 } = event;
-  if (what === 'granted') {
+  if (what === 'moved') {
+    const from = keyOf({ ...event, domain: event.from ?? '' });
+    if (heldBy.get(from) !== token) fail(`${token} was moved and not held`);
+    heldBy.delete(from);
+  }
+  if (what === 'granted' || what === 'moved') {
     if (heldBy.has(key)) fail(`two holders of ${key}`);
     if (token <= (lastTokens.get(key) ?? 0)) fail(`token ${token} of ${key} does not rise`);
-    if (granted.has(token)) fail(`token ${token} was granted twice`);
+    if (what === 'granted' && granted.has(token)) fail(`token ${token} was granted twice`);
     granted.add(token);
     heldBy.set(key, token);
     lastTokens.set(key, token);

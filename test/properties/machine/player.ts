@@ -83,11 +83,15 @@ export function createPlayer(recoveryMs: number): Player {
     return holder ? { token: holder.token } : {};
   };
 
-  const open = (who: number): Played => {
+  const open = (who: number, store: string | undefined): Played => {
     const person = people[who % 4] ?? people[0];
-    const storeId = 'store' in person ? { storeId: toStoreId(person.store) } : {};
+    const storeId = store === undefined ? {} : { storeId: toStoreId(store) };
     const request = { sessionId: sessionAt(who), nodeId: toNodeId(person.node), ...storeId };
     return run({ kind: 'open-session', request, isReturning: true });
+  };
+  const storeOf = (who: number): string | undefined => {
+    const person = people[who % 4] ?? people[0];
+    return 'store' in person ? person.store : undefined;
   };
   const renew = (who: number, lies: readonly number[]): Played => {
     const sessionId = sessionAt(who);
@@ -104,7 +108,9 @@ export function createPlayer(recoveryMs: number): Player {
   const act = (action: Action): Played => {
     switch (action.kind) {
       case 'open':
-        return open(action.who);
+        return open(action.who, storeOf(action.who));
+      case 'move':
+        return open(action.who, 'store-2');
       case 'close':
         return run({ kind: 'close-session', sessionId: sessionAt(action.who) });
       case 'stream':

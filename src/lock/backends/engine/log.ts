@@ -11,6 +11,7 @@ const messages: Record<LogEvent['what'], string> = {
   declined: 'lock declined',
   reclaimed: 'lock reclaimed',
   refused: 'lock refused',
+  moved: 'lock moved with its session to another store',
 };
 
 /** Writes what happened to a lock as one structured line; reclaims are what people look for. */
