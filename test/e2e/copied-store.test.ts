@@ -8,19 +8,24 @@ import { type JsonResult, resultOf, startPull, startServer } from '../support/pu
 import { tempDir } from '../support/temp.ts';
 import { faultsOf } from '../support/whole-store.ts';
 
-const [base, shared] = [madeBytes('base', 40_000), madeBytes('shared', 60_000)];
+const [base, shared, extra] = [
+  madeBytes('base', 40_000),
+  madeBytes('shared', 60_000),
+  madeBytes('extra', 50_000),
+];
 
-/** Two images with a layer in common beside the one they are made from. */
+/** Images with a layer in common beside the one they are made from. */
 function addImages(fake: FakeRegistry) {
   const add = (name: string, layers: readonly (Buffer | number)[]) =>
     fake.addImage({ repository: `team/${name}`, layers });
-  const [golden, first, second] = [
+  const [golden, first, second, both] = [
     add('golden', [base]),
     add('first', [base, shared, 1_000]),
     add('second', [base, shared, 2_000]),
+    add('both', [base, extra, shared]),
   ];
-  const digest = first.layers[1]?.digest ?? '';
-  return { golden, first, second, digest };
+  const [digest, own] = [first.layers[1]?.digest ?? '', both.layers[1]?.digest ?? ''];
+  return { golden, first, second, both, digest, own };
 }
 
 /** A store with one image, pulled with a lock server, and a copy of it. */
@@ -83,6 +88,34 @@ describe('a store and its copy at one lock server', () => {
     const outcomes = await Promise.all([one, two].map(async (child) => resultOf(await child.result())));
     expect(outcomes.map((result) => outcomeOf(result, digest))).toEqual(['downloaded', 'skipped']);
     expect(faultsOf(copy)).toEqual([]);
+  });
+
+  it('bring what is under way in the copy into it once, though it learns only then that it is one', async () => {
+    const { fake, first, both, digest, own, store, copy, start } = await setUp();
+    const gates = [digest, own].map((one) => fake.hold(one, 10_000));
+    const [theirs, ours] = gates.map(({ reached }) => reached);
+    const holder = await start(first.reference, store, 'node-a');
+    await theirs;
+    const other = await start(both.reference, copy, 'node-b');
+    await ours;
+    await other.nextJsonEvent('downloading', (event) => event['digest'] === digest);
+    const third = await start(both.reference, copy, 'node-c');
+    const waits = (wanted: string) =>
+      third.nextJsonEvent('waiting', (event) => event['digest'] === wanted && event['holder'] === 'node-b');
+    await Promise.all([waits(digest), waits(own)]);
+    for (const gate of gates) gate.release();
+    const [, brought, shared] = await Promise.all(
+      [holder, other, third].map(async (child) => resultOf(await child.result())),
+    );
+    const outcomes = [brought, shared].map(
+      (result) => result && [digest, own].map((one) => outcomeOf(result, one)),
+    );
+    expect(outcomes).toEqual([
+      ['downloaded', 'downloaded'],
+      ['skipped', 'skipped'],
+    ]);
+    expect([fake.blobGets(digest), fake.blobGets(own)]).toEqual([2, 1]);
+    expect([...faultsOf(store), ...faultsOf(copy)]).toEqual([]);
   });
 
   it('leave no file of a session behind', async () => {

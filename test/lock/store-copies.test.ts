@@ -10,15 +10,18 @@ import {
 } from '../../src/core/ids.ts';
 import { createMemoryLocks } from '../../src/lock/backends/memory.ts';
 import type { Locks } from '../../src/lock/locks.ts';
-import { type SessionsOnStore, tellCopiesApart } from '../../src/lock/store-copies.ts';
+import type { SessionsOnStore } from '../../src/lock/session-domain.ts';
+import { tellCopiesApart } from '../../src/lock/store-copies.ts';
 import { blobOf } from '../support/blobs.ts';
-import { createFakeClock } from '../support/fake-clock.ts';
+import { createFakeClock, type FakeClock, settle } from '../support/fake-clock.ts';
 import { forwardingLocks } from '../support/forwarding-locks.ts';
-import { type failure, success } from '../support/session-stage.ts';
+import { failure, success } from '../support/session-stage.ts';
 
 const original = toStoreId('original');
 const { digest: layer } = blobOf('a layer');
 const { digest: otherLayer } = blobOf('another layer');
+
+const lookAgainMs = 1_000;
 
 /** A store in memory. */
 class MemoryStore implements SessionsOnStore {
@@ -27,7 +30,9 @@ class MemoryStore implements SessionsOnStore {
   readonly blobs = new Set<string>();
   name: StoreId = original;
   renamings = 0;
+  attempts = 0;
   isBroken = false;
+  beforeRename = async () => {};
 
   async enter(sessionId: SessionId) {
     this.files.add(sessionId);
@@ -45,6 +50,8 @@ class MemoryStore implements SessionsOnStore {
     return this.blobs.has(digest);
   }
   async rename(known: StoreId) {
+    this.attempts += 1;
+    await this.beforeRename();
     if (this.isBroken) throw new LayerpullError('store_full', 'no space left on the device');
     if (this.name === known) {
       this.renamings += 1;
@@ -54,22 +61,36 @@ class MemoryStore implements SessionsOnStore {
   }
 }
 
+/** What may look again a moment later. */
+async function withTime<T>(clock: FakeClock, asked: Promise<T>): Promise<T> {
+  asked.catch(() => {});
+  await clock.advance(lookAgainMs);
+  return await asked;
+}
+
 function createStage() {
   const clock = createFakeClock();
   const service = createMemoryLocks({ clock, recoveryMs: 0 });
   onTestFinished(() => service.close());
   /** One process with a session on `store`. */
-  const open = async (name: string, store: SessionsOnStore, service_: Locks = service) => {
+  const open = async (
+    name: string,
+    store: SessionsOnStore,
+    service_: Locks = service,
+    storeId: StoreId = original,
+  ) => {
     const locks = tellCopiesApart({ locks: service_, sessions: store, clock });
     const who = { nodeId: toNodeId(name), sessionId: toSessionId(name) };
-    await locks.openSession({ ...who, storeId: original });
+    await locks.openSession({ ...who, storeId });
     const request = (resourceId = layer, type: 'pull' | 'delete' = 'pull') => ({ type, resourceId, ...who });
     const requestId = toRequestId(name);
     return {
       locks,
       ...who,
+      request,
       acquire: (resourceId = layer, type: 'pull' | 'delete' = 'pull') =>
-        locks.acquire({ ...request(resourceId, type), requestId }),
+        withTime(clock, locks.acquire({ ...request(resourceId, type), requestId })),
+      renew: async () => await locks.renew(who.sessionId, { held: [] }),
       release: (outcome: typeof success | typeof failure, resourceId = layer) =>
         locks.release({ ...request(resourceId), outcome }),
       close: () => locks.closeSession(who.sessionId),
@@ -242,6 +263,163 @@ describe('sessions of a store and of its copy', () => {
     const [a, b] = [await open('a', new MemoryStore()), await open('b', copy)];
     await a.acquire();
     expect(await b.acquire()).toMatchObject({ kind: 'queued', holder: { nodeId: 'a' } });
+  });
+});
+
+describe('a session whose store gets a name of its own', () => {
+  it('keeps what it holds, and others of its store wait for that', async () => {
+    const { open } = createStage();
+    const [store, copy] = [new MemoryStore(), new MemoryStore()];
+    const [a, b] = [await open('a', store), await open('b', copy)];
+    await b.acquire(otherLayer);
+    await a.acquire();
+    expect(await b.acquire()).toMatchObject({ kind: 'granted' });
+    expect(await a.acquire(otherLayer)).toMatchObject({ kind: 'granted' });
+    expect(store.renamings).toBe(0);
+    const d = await open('d', copy, undefined, copy.name);
+    expect(await d.acquire(otherLayer)).toMatchObject({ kind: 'queued', holder: { nodeId: 'b' } });
+    copy.blobs.add(otherLayer);
+    expect(await b.release(success, otherLayer)).toEqual({ kind: 'released' });
+    expect(await d.acquire(otherLayer)).toMatchObject({ kind: 'skip', by: { nodeId: 'b' } });
+  });
+
+  it('is closed after it has moved, and not opened by that again', async () => {
+    const { clock, open, service } = createStage();
+    const copy = new MemoryStore();
+    const [a, b] = [await open('a', new MemoryStore()), await open('b', copy)];
+    await a.acquire();
+    let rename = () => {};
+    const named = new Promise<void>((resolve) => {
+      rename = resolve;
+    });
+    copy.beforeRename = () => named;
+    const asked = b.acquire();
+    await clock.advance(lookAgainMs);
+    const closing = b.close();
+    rename();
+    await closing;
+    await asked;
+    expect((await service.nodes()).filter(({ nodeId }) => nodeId === 'b')).toMatchObject([{ state: 'offline' }]);
+  });
+});
+
+describe('a file of a session that a slow shared store shows late', () => {
+  it('is waited for, and the store keeps its name', async () => {
+    const { clock, open } = createStage();
+    const store = new MemoryStore();
+    const [a, b] = [await open('a', store), await open('b', store)];
+    await a.acquire();
+    store.files.delete(a.sessionId);
+    const asked = b.locks.acquire({ ...b.request(), requestId: toRequestId('b') });
+    await settle();
+    store.files.add(a.sessionId);
+    await clock.advance(lookAgainMs);
+    expect(await asked).toMatchObject({ kind: 'queued', holder: { nodeId: 'a' } });
+    expect(store.renamings).toBe(0);
+  });
+
+  it('is not waited for by a pull that is interrupted', async () => {
+    const { clock, open } = createStage();
+    const [a, b] = [await open('a', new MemoryStore()), await open('b', new MemoryStore())];
+    await a.acquire();
+    const pending = clock.pending();
+    const interrupt = new AbortController();
+    const asked = b.locks.acquire({ ...b.request(), requestId: toRequestId('b') }, interrupt.signal);
+    asked.catch(() => {});
+    await settle();
+    interrupt.abort(new Error('interrupted'));
+    await expect(asked).rejects.toThrow('interrupted');
+    expect(clock.pending()).toBe(pending);
+  });
+});
+
+describe('a session that waits behind one of its own store', () => {
+  /** `c` holds, behind it wait `a` of the original, and `b` of the copy. */
+  async function setUp() {
+    const stage = createStage();
+    const [store, copy] = [new MemoryStore(), new MemoryStore()];
+    const [c, b, a] = [
+      await stage.open('c', copy),
+      await stage.open('b', copy),
+      await stage.open('a', store),
+    ];
+    await c.acquire();
+    store.files.add(c.sessionId);
+    await a.acquire();
+    expect(await b.acquire()).toMatchObject({ kind: 'queued', position: 2, holder: { nodeId: 'c' } });
+    return { ...stage, store, copy, a, b, c };
+  }
+
+  it('leaves the domain once the lock goes to one of another store', async () => {
+    const { clock, copy, b, c, service } = await setUp();
+    await c.release(failure);
+    expect(await b.renew()).toMatchObject({ queued: [{ holder: { nodeId: 'a' } }] });
+    await clock.advance(lookAgainMs);
+    await b.renew();
+    await settle();
+    expect(copy.renamings).toBe(1);
+    expect(await b.renew()).toMatchObject({ queued: [], granted: [{ resourceId: layer }] });
+    const holders = (await service.list({})).map(({ domain, holder }) => [domain, holder?.nodeId]);
+    expect(holders.sort()).toEqual(
+      [
+        ['original', 'a'],
+        [copy.name, 'b'],
+      ].sort(),
+    );
+  });
+
+  it('learns that from its stream too', async () => {
+    const { clock, copy, b, c } = await setUp();
+    const stopping = new AbortController();
+    const stream = b.locks.watch(b.sessionId, stopping.signal)[Symbol.asyncIterator]();
+    await stream.next();
+    await c.release(failure);
+    const event = (await withTime(clock, stream.next())).value;
+    expect(event).toMatchObject({ kind: 'queued', holder: { nodeId: 'a' } });
+    await clock.advance(lookAgainMs);
+    await b.renew();
+    await settle();
+    expect(copy.renamings).toBe(1);
+    stopping.abort();
+  });
+
+  it('stays where the one that is named shows its file a moment later', async () => {
+    const { clock, copy, a, b, c } = await setUp();
+    await c.release(failure);
+    await b.renew();
+    await settle();
+    copy.files.add(a.sessionId);
+    await clock.advance(lookAgainMs);
+    for (let times = 0; times < 2; times += 1) {
+      await b.renew();
+      await settle();
+      await clock.advance(lookAgainMs);
+    }
+    expect(copy.renamings).toBe(0);
+  });
+
+  it('stays where the one that is named has ended since', async () => {
+    const { clock, copy, a, b, c } = await setUp();
+    await c.release(failure);
+    await b.renew();
+    await settle();
+    await a.close();
+    await clock.advance(lookAgainMs);
+    expect(await b.renew()).toMatchObject({ queued: [], granted: [{ resourceId: layer }] });
+    await settle();
+    expect(copy.renamings).toBe(0);
+  });
+
+  it('tries once to give the store a name where that fails', async () => {
+    const { clock, copy, b, c } = await setUp();
+    copy.isBroken = true;
+    await c.release(failure);
+    for (let times = 0; times < 4; times += 1) {
+      await b.renew();
+      await settle();
+      await clock.advance(lookAgainMs);
+    }
+    expect(copy.attempts).toBe(1);
   });
 });
 
