@@ -221,6 +221,7 @@ export interface ListQuery {
  * (open it again under its id, then ask again), `lock_protocol`. An aborted `signal` throws its reason.
  */
 export interface Locks {
+  /** Under the id of a session that is there, with another `storeId`: it goes there with all it holds and waits for. */
   openSession(request: OpenSession, signal?: AbortSignal): Promise<SessionInfo>;
   /** Frees all that the session holds (as failed, class `node`) and its places. Idempotent. */
   closeSession(sessionId: SessionId, signal?: AbortSignal): Promise<void>;

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { FakeRegistry } from '../support/fake-registry.ts';
@@ -100,9 +100,7 @@ describe('a store and its copy at one lock server', () => {
     await ours;
     await other.nextJsonEvent('downloading', (event) => event['digest'] === digest);
     const third = await start(both.reference, copy, 'node-c');
-    const waits = (wanted: string) =>
-      third.nextJsonEvent('waiting', (event) => event['digest'] === wanted && event['holder'] === 'node-b');
-    await Promise.all([waits(digest), waits(own)]);
+    for (const _ of gates) await third.nextJsonEvent('waiting', (event) => event['holder'] === 'node-b');
     for (const gate of gates) gate.release();
     const [, brought, shared] = await Promise.all(
       [holder, other, third].map(async (child) => resultOf(await child.result())),
@@ -126,6 +124,42 @@ describe('a store and its copy at one lock server', () => {
     ];
     for (const child of children) resultOf(await child.result());
     expect([...sessionsIn(store), ...sessionsIn(copy)]).toEqual([]);
+  });
+});
+
+describe('a copy that was made while a pull ran', () => {
+  /** The copy has the file of a session that holds the layer at the gate. */
+  async function copyMeanwhile() {
+    const parts = await setUp();
+    const gate = parts.fake.hold(parts.digest, 10_000);
+    const holder = await parts.start(parts.first.reference, parts.store, 'node-a');
+    await gate.reached;
+    const copy = path.join(tempDir(), 'copy');
+    cpSync(parts.store, copy, { recursive: true });
+    expect(sessionsIn(copy)).toHaveLength(1);
+    return { ...parts, gate, holder, copy };
+  }
+
+  it('waits for that pull, then downloads the layer itself', async () => {
+    const { second, digest, store, copy, start, gate, holder } = await copyMeanwhile();
+    const other = await start(second.reference, copy, 'node-b');
+    await other.nextJsonEvent('waiting', (event) => event['holder'] === 'node-a');
+    gate.release();
+    resultOf(await holder.result());
+    expect(outcomeOf(resultOf(await other.result()), digest)).toBe('downloaded');
+    expect([...faultsOf(store), ...faultsOf(copy)]).toEqual([]);
+  });
+
+  it('waits for nobody once its sessions are removed', async () => {
+    const { second, digest, store, copy, start, gate, holder } = await copyMeanwhile();
+    rmSync(path.join(copy, 'sessions'), { recursive: true });
+    const other = await start(second.reference, copy, 'node-b');
+    await other.nextJsonEvent('downloading', (event) => event['digest'] === digest);
+    gate.release();
+    for (const child of [holder, other]) {
+      expect(outcomeOf(resultOf(await child.result()), digest)).toBe('downloaded');
+    }
+    expect(nameOf(copy)).not.toBe(nameOf(store));
   });
 });
 

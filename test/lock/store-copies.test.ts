@@ -299,7 +299,9 @@ describe('a session whose store gets a name of its own', () => {
     rename();
     await closing;
     await asked;
-    expect((await service.nodes()).filter(({ nodeId }) => nodeId === 'b')).toMatchObject([{ state: 'offline' }]);
+    expect((await service.nodes()).filter(({ nodeId }) => nodeId === 'b')).toMatchObject([
+      { state: 'offline' },
+    ]);
   });
 });
 

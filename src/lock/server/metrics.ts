@@ -85,6 +85,7 @@ function createObserver(parts: Parts): (event: LogEvent) => void {
       parts.holds.observe({ type }, (heldMs ?? 0) / 1_000);
       lastEnd = { key, reason: end };
     }
+    if (event.what === 'moved') lastEnd = { key: `${event.from} ${resourceId}`, reason: 'lost' };
     if (event.what === 'granted') {
       parts.grants.inc({ type });
       parts.waits.observe({ type }, waitedMs / 1_000);

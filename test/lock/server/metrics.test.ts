@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
-import { toNodeId } from '../../../src/core/ids.ts';
+import { toNodeId, toSessionId, toStoreId } from '../../../src/core/ids.ts';
 import { createMemoryLocks } from '../../../src/lock/backends/memory.ts';
 import { createMetrics } from '../../../src/lock/server/metrics.ts';
 import { createLockServer } from '../../../src/lock/server/server.ts';
@@ -49,6 +49,24 @@ describe('the metrics', () => {
     ]);
     expect(await told('hold_seconds_sum')).toEqual(['layerpull_lock_hold_seconds_sum{type="pull"} 2']);
     expect(await told('wait_seconds_count')).toEqual(['layerpull_lock_wait_seconds_count{type="pull"} 3']);
+  });
+
+  it('count a lock that moves with its session to another store as one hold, and as handed over where it was', async () => {
+    const { clock, metrics, locks, pull } = start();
+    const a = { nodeId: toNodeId('a'), sessionId: toSessionId('a') };
+    await locks.openSession(a);
+    await locks.acquire({ ...pull('a'), ...a });
+    await locks.acquire(pull('b'));
+    await clock.advance(2_000);
+    await locks.openSession({ ...a, storeId: toStoreId('copy') });
+    await locks.status(pull('b'));
+    await locks.release({ ...pull('a'), ...a, outcome: { success: true } });
+    const told = (name: string) => linesOf(metrics.text(), `layerpull_lock_${name}`);
+    expect(await told('grants_total')).toEqual(['layerpull_lock_grants_total{type="pull"} 2']);
+    expect(await told('ends_total')).toEqual(['layerpull_lock_ends_total{type="pull",end="success"} 1']);
+    expect(await told('handovers_total')).toEqual([
+      'layerpull_lock_handovers_total{type="pull",reason="lost"} 1',
+    ]);
   });
 
   it('count what is held and waited for as it stands', async () => {
