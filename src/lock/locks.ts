@@ -71,7 +71,7 @@ export interface OpenSession {
   readonly nodeId: NodeId;
   /** Where this node serves layers, when it does. */
   readonly url?: string;
-  /** Absent: the domain `default`. */
+  /** Absent: the domain `default`. A session that is opened again with another goes there with all it has. */
   readonly storeId?: StoreId;
   readonly zone?: string;
 }
@@ -221,7 +221,6 @@ export interface ListQuery {
  * (open it again under its id, then ask again), `lock_protocol`. An aborted `signal` throws its reason.
  */
 export interface Locks {
-  /** Under the id of a session that is there, with another `storeId`: it goes there with all it holds and waits for. */
   openSession(request: OpenSession, signal?: AbortSignal): Promise<SessionInfo>;
   /** Frees all that the session holds (as failed, class `node`) and its places. Idempotent. */
   closeSession(sessionId: SessionId, signal?: AbortSignal): Promise<void>;

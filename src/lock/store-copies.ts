@@ -10,7 +10,7 @@ import type {
   SessionInfo,
   SessionSnapshot,
 } from './locks.ts';
-import { type DomainParts, SessionDomain } from './session-domain.ts';
+import { type DomainParts, type OpenStoreSession, SessionDomain } from './session-domain.ts';
 
 export interface StoreCopiesOptions extends Omit<DomainParts, 'log'> {
   readonly log?: Log;
@@ -62,12 +62,31 @@ class CopyGuard {
   async openSession(request: OpenSession, signal?: AbortSignal): Promise<SessionInfo> {
     const { locks, sessions } = this.#parts;
     const { sessionId, storeId } = request;
-    if (sessionId === undefined || storeId === undefined) return await locks.openSession(request, signal);
+    if (storeId === undefined) return await locks.openSession(request, signal);
+    if (sessionId === undefined) return await this.#openUnnamed({ ...request, storeId }, signal);
     const known = this.#opened.get(sessionId);
     if (!known) await sessions.enter(sessionId);
     const session = known ?? new SessionDomain(this.#parts, { ...request, sessionId, storeId });
     this.#opened.set(sessionId, session);
     return await session.open(signal);
+  }
+
+  /** Others hear of it when it asks for something, which takes the name that the service gave it. */
+  async #openUnnamed(
+    request: Omit<OpenStoreSession, 'sessionId'>,
+    signal?: AbortSignal,
+  ): Promise<SessionInfo> {
+    const { locks, sessions } = this.#parts;
+    const info = await locks.openSession(request, signal);
+    const { sessionId } = info;
+    try {
+      await sessions.enter(sessionId);
+    } catch (error) {
+      await locks.closeSession(sessionId, signal).catch(() => {});
+      throw error;
+    }
+    this.#opened.set(sessionId, new SessionDomain(this.#parts, { ...request, sessionId }));
+    return info;
   }
 
   /** For as long as the service may name the session to others, they find its file. */

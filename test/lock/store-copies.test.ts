@@ -169,6 +169,31 @@ describe('sessions of one store', () => {
     expect(store.touched).toHaveLength(1);
   });
 
+  it('find each other also where the service gives them their names', async () => {
+    const { clock, service, open } = createStage();
+    const store = new MemoryStore();
+    const locks = tellCopiesApart({ locks: service, sessions: store, clock });
+    const nodeId = toNodeId('a');
+    const { sessionId } = await locks.openSession({ nodeId, storeId: original });
+    await locks.acquire({ type: 'pull', resourceId: layer, nodeId, sessionId });
+    expect(await (await open('b', store)).acquire()).toMatchObject({ kind: 'queued', holder: { sessionId } });
+    expect(store.renamings).toBe(0);
+    await locks.closeSession(sessionId);
+    expect(store.files).not.toContain(sessionId);
+  });
+
+  it('are closed again where their file cannot be written', async () => {
+    const { clock, service } = createStage();
+    const store = new MemoryStore();
+    store.enter = async () => {
+      throw new LayerpullError('store_full', 'no space left on the device');
+    };
+    const locks = tellCopiesApart({ locks: service, sessions: store, clock });
+    const opened = locks.openSession({ nodeId: toNodeId('a'), storeId: original });
+    await expect(opened).rejects.toMatchObject({ code: 'store_full' });
+    expect(await service.nodes()).toMatchObject([{ nodeId: 'a', state: 'offline' }]);
+  });
+
   it('leave no file behind when the server was never reached', async () => {
     const { clock, service } = createStage();
     const store = new MemoryStore();
