@@ -2,7 +2,7 @@
 // Builds the program and the library into dist/, and the library's types into dist/types/.
 // Usage: node scripts/build.js [--outdir DIR] [--no-types]
 import { spawn } from 'node:child_process';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({ options: { outdir: { type: 'string' }, 'no-types': { type: 'boolean' } } });
 const outdir = resolve(root, values.outdir ?? 'dist');
 // Built beside and moved into place, so that a program running from dist/ never sees half a build.
+/** Seen from dist/. */
+const programFile = 'program/layerpull.cjs';
 const workdir = join(root, '.cache', `build-${process.pid}`);
 
 // Loaded by libraries at their start for what this program never does: find commands without a manifest, name a Windows
@@ -39,42 +41,82 @@ const smallUndici = {
   },
 };
 
+/** What the program and the library have in common. A native addon cannot be bundled; the others are only asked for in development. */
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  minify: true,
+  platform: 'node',
+  target: 'node20.19',
+  plugins: [smallUndici, neverUsed],
+  external: ['fs-native-extensions', 'lmdb', 'typescript', 'ts-node', 'tsx'],
+  logLevel: 'warning',
+};
+
 try {
-  await Promise.all([bundle(), values['no-types'] ? undefined : emitTypes()]);
+  await Promise.all([buildProgram(), buildLibrary(), values['no-types'] ? undefined : emitTypes()]);
   await replace(outdir, workdir);
+  await run(process.execPath, [join(root, 'scripts', 'precompile.js'), join(outdir, programFile)]).catch(
+    warn,
+  );
 } finally {
   await rm(workdir, { recursive: true, force: true });
 }
 
-async function bundle() {
+/**
+ * One file with all of the program, since compiled code can be kept only for such a one. What is imported late or required is
+ * evaluated late there too.
+ */
+async function buildProgram() {
+  const names = await commandNames();
   await build({
-    absWorkingDir: root,
-    entryPoints: await entryPoints(),
+    ...common,
+    stdin: { contents: programSource(names), resolveDir: root, sourcefile: 'program.js' },
+    outfile: join(workdir, programFile),
+    format: 'cjs',
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': '__fileUrl' },
+    banner: { js: "const __fileUrl=require('node:url').pathToFileURL(__filename).href;" },
+  });
+  await mkdir(join(workdir, 'commands'));
+  await Promise.all(names.map(writeCommand));
+}
+
+/** @param {readonly string[]} names */
+function programSource(names) {
+  const commands = names.map((name) => `'${name}': () => require('./src/commands/${name}.ts')`);
+  return `export { main } from './src/cli.ts';\nexport const commands = { ${commands.join(', ')} };\n`;
+}
+
+/** oclif looks for a file per command. */
+function writeCommand(name) {
+  const code = `module.exports = require('../${programFile}').commands['${name}']();\n`;
+  return writeFile(join(workdir, 'commands', `${name}.cjs`), code);
+}
+
+async function commandNames() {
+  const files = await readdir(join(root, 'src', 'commands'));
+  return files
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => file.slice(0, -'.ts'.length))
+    .sort();
+}
+
+/** The library, and the thread that writes. */
+async function buildLibrary() {
+  await build({
+    ...common,
+    entryPoints: ['src/index.ts', 'src/store/sink-worker.ts'],
     outdir: workdir,
     outbase: 'src',
-    bundle: true,
     splitting: true,
-    minify: true,
     format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
     chunkNames: 'chunks/[name]-[hash]',
-    // A native addon cannot be bundled; the others are only asked for in development.
-    plugins: [smallUndici, neverUsed],
-    external: ['fs-native-extensions', 'lmdb', 'typescript', 'ts-node', 'tsx'],
     // CommonJS dependencies call require for Node's own modules.
     banner: {
       js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
     },
-    logLevel: 'warning',
   });
-}
-
-/** The program, the library, the thread that writes, and one file per command, so that only the command that runs is loaded. */
-async function entryPoints() {
-  const files = await readdir(join(root, 'src', 'commands'));
-  const commands = files.filter((file) => file.endsWith('.ts')).map((file) => `src/commands/${file}`);
-  return ['src/cli.ts', 'src/index.ts', 'src/store/sink-worker.ts', ...commands.sort()];
 }
 
 function emitTypes() {
@@ -82,9 +124,15 @@ function emitTypes() {
   return run(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', join(workdir, 'types')]);
 }
 
-function run(command, args) {
+/** What the pulls print while they warm the program is of no interest. */
+function precompile() {
+  const script = join(root, 'scripts', 'precompile.js');
+  return run(process.execPath, [script, join(outdir, programFile)], 'ignore');
+}
+
+function run(command, args, stdout = 'inherit') {
   return new Promise((done, fail) => {
-    const child = spawn(command, args, { cwd: root, stdio: 'inherit' });
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', stdout, 'inherit'] });
     child.once('error', fail);
     child.once('exit', (code) => (code === 0 ? done() : fail(new Error(`${args[0]} ended with ${code}`))));
   });
@@ -96,6 +144,11 @@ async function replace(target, source) {
   await rename(target, old).catch(ignoreMissing);
   await rename(source, target);
   await rm(old, { recursive: true, force: true });
+}
+
+/** The program runs without. */
+function warn(error) {
+  process.stderr.write(`layerpull will start more slowly: ${error.message}\n`);
 }
 
 function ignoreMissing(error) {

@@ -10,7 +10,6 @@ import type { PullRequest } from '../orchestrator/summary.ts';
 import type { ImageRegistry } from '../registry/image-registry.ts';
 import { createTransferBounds } from '../source/transfer.ts';
 import { openStore } from '../store/oci-layout.ts';
-import { createThreadSinks } from '../store/sink-thread.ts';
 import type { Closers } from './closers.ts';
 import { coordination } from './locks.ts';
 import type { composeOutput } from './output.ts';
@@ -34,6 +33,12 @@ function isWorthAThread({ image }: PullRequest): boolean {
   return availableParallelism() > 1 && planPull(image).totalBytes >= worthAThreadBytes;
 }
 
+/** Loaded only for what is worth it. */
+async function openThread() {
+  const { createThreadSinks } = await import('../store/sink-thread.ts');
+  return createThreadSinks(sinkWorker);
+}
+
 /** Loaded only by those who ask for it. */
 async function openOutput(...args: Parameters<typeof composeOutput>) {
   const output = await import('./output.ts');
@@ -49,7 +54,7 @@ export async function fetchImage(
 ): Promise<PullResult> {
   const { node, concurrency, onLockFailure, bounds } = config;
   const { reference } = request.image;
-  const openSink = isWorthAThread(request) ? createThreadSinks(sinkWorker) : undefined;
+  const openSink = isWorthAThread(request) ? await openThread() : undefined;
   const store = await openStore({ path: config.store, clock, log, openSink });
   const output = config.output && (await openOutput(config.output, { ...store, reference, clock }));
   const service = closers.add(coordination(config, store.blobs.path, log));

@@ -1,5 +1,6 @@
 import { systemClock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
+import { isLayerpullError } from '../core/errors.ts';
 import type { FollowedResponse } from '../http/redirects.ts';
 import { transportProblem } from '../http/transport.ts';
 import type { BlobSource, OpenBlob } from '../source/blob-source.ts';
@@ -46,11 +47,17 @@ async function* readBlob(
   if (offset === layer.size) return;
   const { response, start } = await openAt(access, scope, layer, { ...request, offset });
   let position = start;
-  for await (const chunk of namingProgress(response, layer, () => position, signal)) {
-    const before = position;
-    position += chunk.length;
-    if (position > layer.size) throw wrongSize(response.url, layer, `more than ${layer.size} bytes`);
-    if (position > offset) yield before >= offset ? chunk : chunk.subarray(offset - before);
+  try {
+    for await (const chunk of response.body) {
+      const before = position;
+      position += chunk.length;
+      if (position > layer.size) throw wrongSize(response.url, layer, `more than ${layer.size} bytes`);
+      if (position > offset) yield before >= offset ? chunk : chunk.subarray(offset - before);
+    }
+  } catch (error) {
+    if (isLayerpullError(error)) throw error;
+    signal.throwIfAborted();
+    throw cutShort(response.url, transportProblem(error), position, layer.size);
   }
   if (position < layer.size) throw cutShort(response.url, 'connection closed', position, layer.size);
 }
@@ -101,18 +108,4 @@ async function accept(
     throw error;
   }
   return { response, start };
-}
-
-async function* namingProgress(
-  response: FollowedResponse,
-  layer: Descriptor,
-  position: () => number,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  try {
-    yield* response.body;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw cutShort(response.url, transportProblem(error), position(), layer.size);
-  }
 }

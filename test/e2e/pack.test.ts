@@ -36,7 +36,13 @@ describe('the package', () => {
   it('holds what is needed to run, and no sources', () => {
     const paths = packed?.files.map(({ path }) => path) ?? [];
     expect(paths).toEqual(
-      expect.arrayContaining(['bin/run.js', 'dist/cli.js', 'dist/commands/pull.js', 'oclif.manifest.json']),
+      expect.arrayContaining([
+        'bin/run.js',
+        'bin/load.js',
+        'dist/program/layerpull.cjs',
+        'dist/commands/pull.cjs',
+        'oclif.manifest.json',
+      ]),
     );
     expect(paths).toEqual(
       expect.arrayContaining(['dist/types/index.d.ts', 'LICENSE', 'README.md', 'CHANGELOG.md']),

@@ -19,7 +19,7 @@ test('the environment of the program has nothing that steers it, but what the te
 });
 
 // Needs the build, which `npm test` makes first.
-describe.skipIf(!existsSync(inRoot('dist', 'cli.js')))('the built program', () => {
+describe.skipIf(!existsSync(inRoot('dist', 'program', 'layerpull.cjs')))('the built program', () => {
   test('runs to its end', async () => {
     const { code, signal, stdout, stderr } = await runCli(['--version']);
     expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' });

@@ -63,7 +63,7 @@ export async function spawnCli(args: readonly string[], options: CliOptions = {}
 
 /** Path of the built program. @throws when it is not built */
 export function cliProgram(): string {
-  if (!existsSync(inRoot('dist', 'cli.js')))
+  if (!existsSync(inRoot('dist', 'program', 'layerpull.cjs')))
     throw new Error('layerpull is not built: run node scripts/setup.js');
   return program;
 }
