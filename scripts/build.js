@@ -56,9 +56,7 @@ const common = {
 try {
   await Promise.all([buildProgram(), buildLibrary(), values['no-types'] ? undefined : emitTypes()]);
   await replace(outdir, workdir);
-  await run(process.execPath, [join(root, 'scripts', 'precompile.js'), join(outdir, programFile)]).catch(
-    warn,
-  );
+  await precompile().catch(warn);
 } finally {
   await rm(workdir, { recursive: true, force: true });
 }
