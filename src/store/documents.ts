@@ -1,48 +1,16 @@
 import { open } from 'node:fs/promises';
 import path from 'node:path';
-import * as v from 'valibot';
-import { type Digest, digestHex, isDigest } from '../core/digest.ts';
+import { type Digest, digestHex } from '../core/digest.ts';
 import { systemCodeOf } from '../core/errors.ts';
 import { namesIn } from './claims.ts';
+import { type Links, parseLinks } from './document-links.ts';
 import { readFlags } from './files.ts';
 import { blobPath, type Layout, trashPath } from './layout.ts';
 
 type Root = Pick<Layout, 'root'>;
 
-export interface DocumentLink {
-  readonly digest: Digest;
-  /** Whether it is the image of a platform, and no attestation, nested index or subject. */
-  readonly isPlatform: boolean;
-}
-
-/** What a manifest or an index points to. */
-export interface Links {
-  readonly config?: Digest;
-  /** Documents that may point further. */
-  readonly documents: readonly DocumentLink[];
-  /** Config, layers and whatever else has bytes of its own. */
-  readonly blobs: readonly Digest[];
-}
-
 /** Far above what a manifest may have; nothing larger is read into memory. */
 const maxDocumentBytes = 16_777_216;
-
-const linkSchema = v.looseObject({ digest: v.custom<Digest>((value) => isDigest(String(value))) });
-const manifestSchema = v.looseObject({
-  ...linkSchema.entries,
-  platform: v.optional(v.looseObject({ os: v.optional(v.string()) })),
-});
-const legacySchema = v.looseObject({ blobSum: v.custom<Digest>((value) => isDigest(String(value))) });
-
-/** OCI image-spec `manifest.md` and `image-index.md`, Docker's schemas 1 and 2, and OCI artifact manifests. */
-const documentSchema = v.looseObject({
-  config: v.optional(linkSchema),
-  layers: v.optional(v.array(linkSchema)),
-  blobs: v.optional(v.array(linkSchema)),
-  manifests: v.optional(v.array(manifestSchema)),
-  subject: v.optional(linkSchema),
-  fsLayers: v.optional(v.array(legacySchema)),
-});
 
 /** Reads the documents of a store. They never change, so each is read once. */
 export class Documents {
@@ -57,7 +25,8 @@ export class Documents {
   async links(digest: Digest): Promise<Links | undefined> {
     const known = this.#known.get(digest);
     if (known) return known;
-    const links = parseLinks(await findDocument(this.#layout, digest));
+    const text = await findDocument(this.#layout, digest);
+    const links = text === undefined ? undefined : parseLinks(text);
     if (links) this.#known.set(digest, links);
     return links;
   }
@@ -90,23 +59,6 @@ async function readText(file: string): Promise<string | undefined> {
     }
   } catch (error) {
     if (systemCodeOf(error) !== 'ENOENT') throw error;
-    return undefined;
-  }
-}
-
-function parseLinks(text: string | undefined): Links | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const { config, layers, blobs, manifests, subject, fsLayers } = v.parse(documentSchema, JSON.parse(text));
-    const digests = [config, ...(layers ?? []), ...(blobs ?? [])].flatMap((one) => (one ? [one.digest] : []));
-    const legacy = (fsLayers ?? []).map((one) => one.blobSum);
-    const documents = (manifests ?? []).map(({ digest, platform }) => ({
-      digest,
-      isPlatform: platform?.os !== undefined && platform.os !== 'unknown',
-    }));
-    if (subject) documents.push({ digest: subject.digest, isPlatform: false });
-    return { ...(config ? { config: config.digest } : {}), documents, blobs: [...digests, ...legacy] };
-  } catch {
     return undefined;
   }
 }

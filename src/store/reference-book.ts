@@ -1,9 +1,10 @@
 import type { Clock } from '../core/clock.ts';
-import { formatPlatform } from '../core/descriptor.ts';
+import { formatPlatform, normalisePlatform } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
 import { toNodeId } from '../core/ids.ts';
 import { liveClaims, writeClaim } from './claims.ts';
-import { type DocumentLink, Documents } from './documents.ts';
+import type { DocumentLink } from './document-links.ts';
+import { Documents } from './documents.ts';
 import { storing } from './files.ts';
 import { imageFile, readRecord, readRecords } from './image-records.ts';
 import type { ImageRecord } from './image-store.ts';
@@ -142,13 +143,18 @@ async function reachable(
   return [...reached];
 }
 
-/** Of an index, the images of other platforms count by their own records only; what else it lists belongs to it. */
+/**
+ * Of an index, the images of other platforms count by their own records only; what else it lists belongs to it. Of
+ * several for one platform, as Windows has them for its versions, one has the record, and it stands for all of them.
+ */
 export async function blobsOf(
-  { manifest, index, ociForm }: ImageRecord & Pick<StoredImage, 'ociForm'>,
+  { platform, manifest, index, ociForm }: ImageRecord & Pick<StoredImage, 'ociForm'>,
   documents: Documents,
 ): Promise<ImageBlobs> {
   const links = await documents.links(manifest.digest);
-  const ofIndex = index ? await reachable(index.digest, documents, (link) => !link.isPlatform) : [];
-  const own = [manifest.digest, ...(links?.blobs ?? []), ...(ociForm ? [ociForm.digest] : [])];
-  return { all: [...new Set([...own, ...ofIndex])], ...(links?.config ? { config: links.config } : {}) };
+  const own = formatPlatform(normalisePlatform(platform));
+  const isMeant = (link: DocumentLink) => link.platform === undefined || link.platform === own;
+  const ofIndex = index ? await reachable(index.digest, documents, isMeant) : [];
+  const ofImage = [manifest.digest, ...(links?.blobs ?? []), ...(ociForm ? [ociForm.digest] : [])];
+  return { all: [...new Set([...ofImage, ...ofIndex])], ...(links?.config ? { config: links.config } : {}) };
 }
