@@ -13,8 +13,8 @@ const annotationsSchema = v.record(v.string(), v.string());
 /** OCI image-spec `manifest.md`, and Docker Image Manifest V2, Schema 2, which has the same form. */
 const manifestSchema = v.object({
   config: descriptorSchema,
-  layers: v.array(descriptorSchema),
-  annotations: v.optional(annotationsSchema),
+  layers: v.nullable(v.array(descriptorSchema), []),
+  annotations: v.fallback(v.optional(annotationsSchema), undefined),
 });
 
 const texts = v.fallback(v.optional(v.nullable(v.array(v.string()))), undefined);

@@ -15,7 +15,13 @@ const size = v.pipe(
 const data = v.nullish(v.string('is not a string'));
 const descriptor = v.object({ mediaType, digest, size, data }, 'is not a descriptor');
 
-const platformPart = v.pipe(v.string('is not a string'), v.maxLength(64, 'is too long'));
+/** Nothing that could move the cursor of a terminal or turn the direction of its text. */
+const printable = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u;
+const platformPart = v.pipe(
+  v.string('is not a string'),
+  v.maxLength(64, 'is too long'),
+  v.regex(printable, 'has characters that cannot be shown'),
+);
 const platform = v.object(
   { os: platformPart, architecture: platformPart, variant: v.nullish(platformPart) },
   'is not a platform',
@@ -34,7 +40,8 @@ export const envelopeSchema = v.object(
 /** OCI image-spec `manifest.md` and Docker image manifest version 2, schema 2, as far as pulling needs them. */
 export const manifestSchema = v.object({
   config: descriptor,
-  layers: v.array(descriptor, 'is not a list'),
+  // Tools written in Go say null where there are none.
+  layers: v.nullable(v.array(descriptor, 'is not a list'), []),
   manifests: v.optional(v.never('does not belong into a manifest')),
 });
 

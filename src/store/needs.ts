@@ -16,7 +16,10 @@ const descriptorSchema = v.looseObject({
   size: v.number(),
 });
 /** OCI image-spec `manifest.md`, and Docker's Image Manifest V2, Schema 2. */
-const manifestSchema = v.looseObject({ config: descriptorSchema, layers: v.array(descriptorSchema) });
+const manifestSchema = v.looseObject({
+  config: descriptorSchema,
+  layers: v.nullable(v.array(descriptorSchema), []),
+});
 
 export interface ImageNeeds {
   readonly needs: readonly NeededBlob[];

@@ -20,7 +20,7 @@ const ociNames: Readonly<Record<string, string>> = {
 };
 
 const typedSchema = v.looseObject({ mediaType: v.string() });
-const manifestSchema = v.looseObject({ config: typedSchema, layers: v.array(typedSchema) });
+const manifestSchema = v.looseObject({ config: typedSchema, layers: v.nullable(v.array(typedSchema), []) });
 
 export interface OciForm {
   readonly descriptor: Descriptor;

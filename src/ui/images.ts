@@ -20,7 +20,7 @@ function row({ name, digest, platform, size, pulledAtMs }: ListedImage, view: Im
   return [
     oneLine(name),
     view.digests ? digest : beginningOf(digest),
-    platform,
+    oneLine(platform),
     size === undefined ? '?' : formatBytes(size),
     `${formatDuration(view.wallMs - pulledAtMs)} ago`,
   ];

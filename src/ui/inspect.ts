@@ -23,7 +23,7 @@ function facts(details: ImageDetails): Fact[] {
     ['Digest', digest],
     ['Manifest', manifestDigest],
     ['Media type', oneLine(mediaType)],
-    ['Platform', platform],
+    ['Platform', oneLine(platform)],
     ['Size', size === undefined ? '?' : formatBytes(size)],
     ['Pulled', new Date(pulledAtMs).toISOString()],
   ];

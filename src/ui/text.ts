@@ -26,13 +26,16 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 3_600)} h ${Math.floor((seconds % 3_600) / 60)} min`;
 }
 
+const notForTerminals =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to keep away from terminals
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g;
+
 /**
  * Text from a registry, a lock server or a user as it may stand on one line of a terminal: control characters, which
- * could move the cursor or fake other lines, become blanks.
+ * could move the cursor or fake other lines, and those that turn the direction of the text after them become blanks.
  */
 export function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to keep away from terminals
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
+  return text.replace(notForTerminals, ' ').trim();
 }
 
 /** At most `columns` characters, the last one an ellipsis where something is missing. Expects no colour codes. */

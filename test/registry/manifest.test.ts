@@ -145,6 +145,15 @@ describe('a manifest', () => {
     expect(() => parseManifest(Buffer.from(text), undefined, 'x')).toThrow(/not valid: it is not JSON/);
   });
 
+  it('has no byte order mark, which who reads the stored one would stumble over', () => {
+    const text = `\ufeff${JSON.stringify(manifest)}`;
+    expect(() => parseManifest(Buffer.from(text), undefined, 'x')).toThrow(/not valid: it is not JSON/);
+  });
+
+  it('of no layers may say so with null, as tools written in Go do', () => {
+    expect(parse({ ...manifest, layers: null })).toMatchObject({ kind: 'image', layers: [] });
+  });
+
   it('is UTF-8', () => {
     expect(() => parseManifest(Buffer.from([0x22, 0xff, 0x22]), undefined, 'x')).toThrow(/not JSON/);
   });
@@ -166,6 +175,14 @@ describe('an index', () => {
       entries: [{ ...entry, platform: { os: 'linux', architecture: 'arm64', variant: 'v8' } }, entry],
       embedded: new Map(),
     });
+  });
+});
+
+describe('an index that names a platform with characters for the terminal', () => {
+  it.each(['q\u001b[31m', 'a\nb', 'a\u202eb', 'a\u009bb'])('is invalid: %j', (architecture) => {
+    const error = failure({ ...index, manifests: [{ ...entry, platform: { os: 'linux', architecture } }] });
+    expect(error.code).toBe('invalid_manifest');
+    expect(error.message).toContain('platform.architecture has characters');
   });
 });
 

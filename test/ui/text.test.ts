@@ -31,6 +31,11 @@ describe('texts for people', () => {
     expect(oneLine('a\u001b[2J\r\nb\u0007\u009bc')).toBe('a [2J b c');
   });
 
+  it('keeps away what turns the direction of the text after it', () => {
+    expect(oneLine('a\u202eb\u2066c\u200fd')).toBe('a b c d');
+    expect(oneLine('\u0645\u0631\u062d\u0628\u0627')).toBe('\u0645\u0631\u062d\u0628\u0627');
+  });
+
   it('never gives more characters than asked for', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.nat(40), (text, columns) => {

@@ -21,19 +21,19 @@ const descriptorSchema = v.looseObject({
 /** OCI image-spec `manifest.md`; Docker's Image Manifest V2, Schema 2 has the same fields. */
 export const manifestSchema = v.looseObject({
   config: descriptorSchema,
-  layers: v.array(descriptorSchema),
+  layers: v.nullable(v.array(descriptorSchema), []),
 });
 
 const platformSchema = v.looseObject({ os: v.string(), architecture: v.string() });
 
 /** OCI image-spec `image-index.md`, and Docker's manifest list. */
 export const indexSchema = v.looseObject({
-  manifests: v.array(v.looseObject({ ...descriptorSchema.entries, platform: v.optional(platformSchema) })),
+  manifests: v.array(v.looseObject({ ...descriptorSchema.entries, platform: v.nullish(platformSchema) })),
 });
 
 /** OCI image-spec `config.md`, as far as an archive needs it. */
 export const configSchema = v.looseObject({
-  rootfs: v.looseObject({ diff_ids: v.array(digestSchema) }),
+  rootfs: v.looseObject({ diff_ids: v.nullable(v.array(digestSchema), []) }),
 });
 
 export type Config = v.InferOutput<typeof configSchema>;

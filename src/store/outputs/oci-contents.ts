@@ -97,7 +97,7 @@ class Gathering implements Pick<OciContents, 'documents' | 'blobs'> {
   }
 }
 
-type IndexEntry = Descriptor & { readonly platform?: { readonly os: string } | undefined };
+type IndexEntry = Descriptor & { readonly platform?: { readonly os: string } | null | undefined };
 
 /** Build tools write what they add under the platform `unknown/unknown`. */
 function isAside({ platform }: IndexEntry): boolean {
