@@ -28,7 +28,7 @@ export function createBlobs(
     open: (digest, range) => openBlob(layout, digest, range),
     ingest: (descriptor, writer, options = {}) =>
       storing(`store ${descriptor.digest}`, () =>
-        startIngest({ layout, folderSync, openSink }, descriptor, writer, options),
+        startIngest({ layout, references, folderSync, openSink }, descriptor, writer, options),
       ),
     delete: (digest, options) =>
       storing(`delete ${digest}`, () => deleteBlob(layout, references, digest, options)),
@@ -75,12 +75,13 @@ async function* reading(digest: Digest, bytes: AsyncIterable<Uint8Array>): Async
 
 interface IngestInto {
   readonly layout: Layout;
+  readonly references: References;
   readonly folderSync: FolderSync;
   readonly openSink: OpenSink;
 }
 
 async function startIngest(
-  { layout, folderSync, openSink }: IngestInto,
+  { layout, references, folderSync, openSink }: IngestInto,
   descriptor: Descriptor,
   writer: Writer,
   { fresh, onCopied }: IngestOptions,
@@ -92,6 +93,7 @@ async function startIngest(
     partial: await createPartial(folder, writer),
     target: blobPath(layout, descriptor.digest),
     isThere: () => hasBlob(layout, descriptor),
+    isOursAlone: () => references.isOursAlone(descriptor.digest),
     ...{ folderSync, openSink },
   });
   if (fresh) return ingest;

@@ -76,6 +76,12 @@ export async function liveClaims(layout: Layout, wallNowMs: number): Promise<Sto
   return claims.filter((claim) => claim !== undefined);
 }
 
+/** Whether this process wrote it. */
+export function isOurs({ host, kernel, pid }: StoredClaim): boolean {
+  const here = thisHost();
+  return host === here.host && kernel === here.kernel && pid === here.pid;
+}
+
 /** Removes the claims of dead pulls. */
 export async function collectClaims(layout: Layout, wallNowMs: number): Promise<void> {
   for (const file of await claimFiles(layout)) {

@@ -6,7 +6,15 @@ import { LayerpullError, systemCodeOf } from '../core/errors.ts';
 import type { Ingest } from './blob-store.ts';
 import { storageError, storing } from './files.ts';
 import type { FolderSync } from './folder-sync.ts';
-import { type OwnPartial, openLongest, type Partial } from './partials.ts';
+import {
+  hasRoomToCopy,
+  listOthers,
+  type OtherPartial,
+  type OwnPartial,
+  openLongest,
+  type Partial,
+  removeFiles,
+} from './partials.ts';
 import type { OpenSink, Sink } from './sink.ts';
 
 /** Fewer, larger writes: what arrives from a socket comes in pieces of 16 to 64 KiB. */
@@ -24,6 +32,8 @@ export interface IngestParts {
   readonly target: string;
   /** Whether the blob is in the store. */
   readonly isThere: () => Promise<boolean>;
+  /** Whether nobody but us can be writing the blob now. */
+  readonly isOursAlone: () => Promise<boolean>;
   readonly folderSync: FolderSync;
   /** Hashes and appends. */
   readonly openSink: OpenSink;
@@ -56,11 +66,23 @@ export class FileIngest implements Ingest {
     return this.#writtenBytes;
   }
 
-  /** Copies the longest partial that another writer left. Call it first. */
+  /**
+   * Copies the longest partial that another writer left. Those that nobody writes any more go, so that pulls which are
+   * killed again and again do not fill the disk. Call it first.
+   */
   async inherit(onCopied?: (bytes: number) => void): Promise<void> {
-    const { folder, partial, descriptor } = this.#parts;
+    const { folder, partial, descriptor, isOursAlone } = this.#parts;
     if (!partial.hasOthers) return;
-    const other = await openLongest(folder, partial.file, descriptor.size);
+    // Listed before the claims are read: who begins to write later has a file that is not among these.
+    const others = await listOthers(folder, partial.file);
+    const areAbandoned = others.length > 0 && (await isOursAlone().catch(() => false));
+    if (!areAbandoned || (await hasRoomToCopy(folder, others, descriptor.size)))
+      await this.#copyLongest(others, onCopied);
+    if (areAbandoned) await removeFiles(others);
+  }
+
+  async #copyLongest(others: readonly OtherPartial[], onCopied?: (bytes: number) => void): Promise<void> {
+    const other = await openLongest(others, this.#parts.descriptor.size);
     if (!other) return;
     try {
       await this.#copy(other, onCopied);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, digestOf } from '../core/digest.ts';
 import { systemCodeOf } from '../core/errors.ts';
@@ -59,26 +59,62 @@ const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY } = constants;
 /** Appending, so that one which somebody cut short stays short, instead of getting a hole. */
 const exclusively = O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW;
 
-/** The partial of another writer that has come furthest, opened for reading. */
+/** A partial of another writer. */
+export interface OtherPartial {
+  readonly file: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** The partials of other writers, the longest first. */
+export async function listOthers(folder: string, own: string): Promise<OtherPartial[]> {
+  const all = await Promise.all((await namesIn(folder)).map((name) => measure(path.join(folder, name))));
+  const files = all.filter((one) => one !== undefined);
+  return files.filter(({ file }) => file !== own).sort((a, b) => b.size - a.size);
+}
+
+/** The longest that is no longer than the blob, opened for reading. */
 export async function openLongest(
-  folder: string,
-  own: string,
+  others: readonly OtherPartial[],
   maxBytes: number,
 ): Promise<Partial | undefined> {
-  const candidates = await Promise.all(
-    (await namesIn(folder)).map((name) => measure(path.join(folder, name))),
-  );
-  const usable = candidates.filter(({ file, size }) => file !== own && size > 0 && size <= maxBytes);
-  for (const { file } of usable.sort((a, b) => b.size - a.size)) {
+  for (const { file, size } of others) {
+    if (size === 0 || size > maxBytes) continue;
     const handle = await open(file, O_RDONLY | O_NOFOLLOW).catch(() => undefined);
     if (handle) return { file, handle };
   }
   return undefined;
 }
 
-async function measure(file: string): Promise<{ file: string; size: number }> {
+/**
+ * Whether the longest can be copied and still be there meanwhile. Where it cannot, but the whole blob fits once they all
+ * are gone, a beginning at zero is better than none.
+ */
+export async function hasRoomToCopy(
+  folder: string,
+  others: readonly OtherPartial[],
+  blobBytes: number,
+): Promise<boolean> {
+  const longest = others.find(({ size }) => size <= blobBytes)?.size ?? 0;
+  const freeBytes = await freeBytesOf(folder);
+  if (freeBytes === undefined || freeBytes >= longest) return true;
+  return freeBytes + others.reduce((sum, { size }) => sum + size, 0) < blobBytes;
+}
+
+/** Undefined where the file system does not say. */
+async function freeBytesOf(folder: string): Promise<number | undefined> {
+  const { blocks, bavail, bsize } = await statfs(folder).catch(() => ({ blocks: 0, bavail: 0, bsize: 0 }));
+  return blocks > 0 ? bavail * bsize : undefined;
+}
+
+/** Those that another user does not let us remove stay. */
+export async function removeFiles(files: readonly OtherPartial[]): Promise<void> {
+  for (const { file } of files) await rm(file, { force: true }).catch(() => {});
+}
+
+async function measure(file: string): Promise<OtherPartial | undefined> {
   const stats = await lstat(file).catch(() => undefined);
-  return { file, size: stats?.isFile() ? stats.size : 0 };
+  return stats?.isFile() ? { file, size: stats.size } : undefined;
 }
 
 async function namesIn(folder: string): Promise<string[]> {

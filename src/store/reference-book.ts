@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { formatPlatform, normalisePlatform } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
 import { toNodeId } from '../core/ids.ts';
-import { liveClaims, writeClaim } from './claims.ts';
+import { isOurs, liveClaims, writeClaim } from './claims.ts';
 import type { DocumentLink } from './document-links.ts';
 import { Documents } from './documents.ts';
 import { storing } from './files.ts';
@@ -24,6 +24,12 @@ export function createReferences({ layout, clock }: ReferencesOptions): Referenc
     claim: (request) => storing('write a reference', () => writeClaim(layout, request)),
     read: () => storing('read the references', () => readUntilSettled(layout, documents, clock)),
     blobsOf: (image) => storing(`read the image ${image.name}`, () => blobsOf(image, documents)),
+    isOursAlone: (digest) =>
+      storing('read the references', async () => {
+        const claims = await liveClaims(layout, clock.wallNow());
+        const [claim, ...others] = claims.filter(({ digests }) => digests.includes(digest));
+        return claim !== undefined && isOurs(claim) && others.length === 0;
+      }),
   };
 }
 

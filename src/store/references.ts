@@ -63,4 +63,6 @@ export interface References {
   /** @throws LayerpullError `store_*` */
   read(): Promise<ReferenceBook>;
   blobsOf(image: ImageRecord): Promise<ImageBlobs>;
+  /** Whether of the pulls that run now one of this process needs the blob, and no other. @throws LayerpullError `store_*` */
+  isOursAlone(digest: Digest): Promise<boolean>;
 }

@@ -22,6 +22,7 @@ function setUp() {
     },
     read: async () => ({ of: () => [], unreadable: [] }),
     blobsOf: async () => ({ all: [] }),
+    isOursAlone: async () => true,
   };
   const trash = new Map<typeof layer.digest, Uint8Array>();
   const garbage = {
