@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { prepareEnvironment } from './config.ts';
 import { systemClock } from './core/clock.ts';
-import { exitCodes, toLayerpullError } from './core/errors.ts';
+import { exitCodes, LayerpullError, toLayerpullError } from './core/errors.ts';
 import { report, wantsJson } from './ui/error-report.ts';
 import { toUsageError } from './ui/usage-error.ts';
 
@@ -15,6 +15,8 @@ import { toUsageError } from './ui/usage-error.ts';
 export async function main(argv: readonly string[], root: string): Promise<number> {
   prepareEnvironment();
   ignoreClosedPipe(process.stderr);
+  // Before oclif listens, which throws what is none of our errors.
+  process.stdout.on('error', (error) => endWithoutStdout(error, argv));
   process.on('uncaughtException', (error) => process.exit(reportFailure(error, argv)));
   const exitCode = await runCommand(argv, root);
   await flush(exitCode);
@@ -75,6 +77,17 @@ async function commandNames(root: string): Promise<string[]> {
   } catch {
     return [];
   }
+}
+
+/** Nothing more can be said there: a full disk behind `>`, for example. A reader that went away is no failure. */
+function endWithoutStdout(cause: NodeJS.ErrnoException, argv: readonly string[]): void {
+  if (cause.code === 'EPIPE') return;
+  const failure = new LayerpullError('output_failed', `cannot write to stdout: ${cause.message}`, {
+    hint: 'look at what reads it, or free space where it goes',
+    origin: 'user',
+    cause,
+  });
+  process.exit(reportFailure(failure, argv));
 }
 
 /** A reader that went away (`| head`) is no failure of ours. */

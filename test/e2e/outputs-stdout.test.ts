@@ -111,6 +111,19 @@ describeWith(['docker-registry'], 'an archive on stdout', () => {
     expect(peak).toBeLessThan(200 * mib);
   });
 
+  it('says so when the disk behind it is full, as a result does', async () => {
+    const registry = await startRegistry();
+    const { reference } = await pushImage(registry, 'team/app:1', { layers: [1_000] });
+    const store = path.join(tempDir(), 'store');
+    const full = {
+      code: 8,
+      stderr: expect.stringMatching(/^layerpull: cannot write to stdout: ENOSPC.*\n$/),
+    };
+    const archive = [reference, '--store', store, '-q', '--output', 'docker-archive:-'];
+    expect(await pullInShell('"$@" >/dev/full', archive)).toMatchObject(full);
+    expect(await pullInShell('"$@" >/dev/full', [reference, '--store', store, '-q'])).toMatchObject(full);
+  });
+
   it('is never written to a terminal', async () => {
     const terminal = spawnInTerminal(['pull', 'busybox', '--output', 'docker-archive:-']);
     expect((await terminal.exited).code).toBe(2);
