@@ -67,6 +67,7 @@ const unusableCodes: ReadonlySet<string> = new Set([
   'ENAMETOOLONG',
   'EISDIR',
   'EFBIG',
+  'EXDEV',
 ]);
 
 /** A system's error as one of ours: what was tried, on what, and what to do. */
@@ -105,6 +106,7 @@ const reasons: Readonly<Record<string, string>> = {
   EISDIR: 'a folder stands in its place',
   ELOOP: 'its links lead nowhere but to themselves',
   EFBIG: 'this is larger than files may be here',
+  EXDEV: 'a part of the store lies on another file system',
 };
 
 /** Names the file where the action does not, and where the system's words do not. */

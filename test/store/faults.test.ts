@@ -45,6 +45,7 @@ describe('what the system says of files', () => {
     ['EACCES', 'store_unusable', 'permission denied'],
     ['EISDIR', 'store_unusable', 'a folder stands in its place'],
     ['EFBIG', 'store_unusable', 'this is larger than files may be here'],
+    ['EXDEV', 'store_unusable', 'a part of the store lies on another file system'],
   ])('%s is told as %s, with what it was about', (code, ours, reason) => {
     const error = storageError(systemError(code), 'store this');
     expect(error).toMatchObject({ code: ours, message: `cannot store this: ${reason}`, exitCode: 8 });
