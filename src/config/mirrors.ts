@@ -123,16 +123,15 @@ function parseMirror(given: Setting): MirrorPlace {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.username || url?.password)
     throw usage({ ...given, text: url.host }, 'must not carry a password', 'use layerpull login HOST:PORT');
-  if (!url?.hostname) {
-    // What stands before an @ may be a password.
-    throw usage({ ...given, text: given.text.replace(/^.*@/, '…@') }, 'is not the address of a mirror', hint);
-  }
+  // What stands before an @ may be a password, also one with a slash, which the parser takes for a path.
+  const shown = { ...given, text: given.text.replace(/^.*@/s, '…@') };
+  if (!url?.hostname) throw usage(shown, 'is not the address of a mirror', hint);
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw usage(given, 'is neither http nor https', hint);
-  if (url.search || url.hash) throw usage(given, 'must end after its host and path', hint);
+    throw usage(shown, 'is neither http nor https', hint);
+  if (url.search || url.hash) throw usage(shown, 'must end after its host and path', hint);
   const path = url.pathname.replace(/^\/+|\/+$/g, '');
   if (path !== '' && !isRepositoryPath(path))
-    throw usage(given, 'has a path that is no repository name', hint);
+    throw usage(shown, 'has a path that is no repository name', hint);
   const { host } = url;
   return {
     host,

@@ -92,13 +92,17 @@ describe('mirrors', () => {
     ]);
   });
 
-  it.each(['http://user:secret@m.example', 'http://user:secret@m.example:99999', 'user:secret@:1'])(
-    'never repeat the password of %s',
-    (mirror) => {
-      const { message, hint } = errorOf(() => readMirrors({ mirror }, machine));
-      expect(`${message} ${hint}`).not.toContain('secret');
-    },
-  );
+  it.each([
+    'http://user:secret@m.example',
+    'http://user:secret@m.example:99999',
+    'user:secret@:1',
+    'http://us/er:secret@m.example',
+    'http://user?secret@m.example',
+    'ftp:///user:secret@m.example',
+  ])('never repeat the password of %s', (mirror) => {
+    const { message, hint } = errorOf(() => readMirrors({ mirror }, machine));
+    expect(`${message} ${hint}`).not.toContain('secret');
+  });
 
   it('may be shuffled', () => {
     expect(given({ mirror: 'a:1', 'mirror-order': 'shuffled' })?.shuffled).toBe(true);

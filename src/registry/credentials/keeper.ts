@@ -1,7 +1,7 @@
 import { LayerpullError } from '../../core/errors.ts';
 import { type AuthFile, keysOfRegistry, ownHelper, readAuthFile } from './auth-file.ts';
 import type { SecretOfUser } from './credentials.ts';
-import { replaceAuthFile } from './edit-file.ts';
+import { type AuthFileChange, changeAuthFile, readOrBegin } from './edit-file.ts';
 import { writeEntry } from './entry.ts';
 import { createHelper, type Helper, type HelperOptions, type HelperSecret, tokenUser } from './helper.ts';
 import { type LoginTarget, serverKey } from './keys.ts';
@@ -27,30 +27,38 @@ export interface Keeper {
 
 /** @throws LayerpullError `credentials_unusable`, also from its methods */
 export function createKeeper(path: string, options: HelperOptions): Keeper {
+  const { clock } = options;
   return {
     async keep(target, credential, signal) {
-      const file = await readOrBegin(path);
-      const helper = helperOf(file, target, options);
+      // A helper may take its time, asking its owner: nobody has to wait for that.
+      const helper = helperOf(await readOrBegin(path), target, options);
       if (helper) await helper.program.store(helper.key, secretOf(credential), signal);
       const entry = helper ? {} : writeEntry(credential);
-      const auths = { ...withoutTarget(file, target), [keyOf(target)]: entry };
-      await replaceAuthFile(path, { ...file.document, auths });
+      await changeAuthFile(path, { clock, signal }, (file) => ({
+        ...file.document,
+        auths: { ...withoutTarget(file, target), [keyOf(target)]: entry },
+      }));
       return { file: path, helper: helper?.name };
     },
     async forget(target, signal) {
       const file = await readAuthFile(path);
       if (!file) return { file: path, removed: false };
       const erased = (await helperOf(file, target, options)?.erase(signal)) ?? false;
-      const auths = withoutTarget(file, target);
-      const changed = Object.keys(auths).length < Object.keys(file.auths).length;
-      if (changed) await replaceAuthFile(path, { ...file.document, auths });
+      const changed =
+        forgetting(target)(file) !== undefined &&
+        (await changeAuthFile(path, { clock, signal }, forgetting(target)));
       return { file: path, removed: erased || changed };
     },
   };
 }
 
-async function readOrBegin(path: string): Promise<AuthFile> {
-  return (await readAuthFile(path)) ?? { path, document: {}, auths: {}, credHelpers: {}, credsStore: '' };
+function forgetting(target: LoginTarget): AuthFileChange {
+  return (file) => {
+    const auths = withoutTarget(file, target);
+    return Object.keys(auths).length < Object.keys(file.auths).length
+      ? { ...file.document, auths }
+      : undefined;
+  };
 }
 
 function keyOf({ registry, namespace }: LoginTarget): string {
