@@ -41,6 +41,8 @@ export interface HttpResponse {
   readonly status: number;
   /** Lower-case names. Repeated fields are joined with a comma and a blank. */
   readonly headers: Readonly<Record<string, string>>;
+  /** What answered, where that is another URL than that of the request. */
+  readonly url?: URL;
   /** Read it to the end, leave its loop early, or `discard` the response: each frees the connection. */
   readonly body: AsyncIterable<Uint8Array>;
   discard(): Promise<void>;

@@ -23,12 +23,13 @@ export async function sendFollowing(
   let current: HttpRequest = request;
   for (let followed = 0; ; followed += 1) {
     const response = await client.send(current);
-    if (!redirectStatuses.has(response.status)) return { ...response, url: current.url };
+    const from = response.url ?? current.url;
+    if (!redirectStatuses.has(response.status)) return { ...response, url: from };
     await response.discard();
-    if (followed === maxRedirects) throw refused(current.url, `redirects more than ${maxRedirects} times`);
-    const url = nextUrl(current.url, response.headers['location']);
-    const isForeign = current.isForeign === true || url.origin !== current.url.origin;
-    current = { ...current, url, headers: headersFor(url, current), isForeign };
+    if (followed === maxRedirects) throw refused(from, `redirects more than ${maxRedirects} times`);
+    const url = nextUrl(from, response.headers['location']);
+    const isForeign = current.isForeign === true || url.origin !== from.origin;
+    current = { ...current, url, headers: headersFor(from, url, current), isForeign };
   }
 }
 
@@ -50,7 +51,7 @@ function redirectProblem(from: URL, to: URL): string | undefined {
   return undefined;
 }
 
-function headersFor(url: URL, { url: from, headers = {} }: HttpRequest): Readonly<Record<string, string>> {
+function headersFor(from: URL, url: URL, { headers = {} }: HttpRequest): Readonly<Record<string, string>> {
   if (url.origin === from.origin) return headers;
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'),

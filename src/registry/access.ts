@@ -4,6 +4,7 @@ import type { Scope, Tokens } from './auth.ts';
 import type { Passwords } from './basic.ts';
 import { asksForPassword, findTokenService } from './challenge.ts';
 import type { Account } from './denied.ts';
+import { isAnswerOf } from './endpoint.ts';
 import type { Transport } from './transport.ts';
 
 export type ReadRequest = Omit<HttpRequest, 'method' | 'body' | 'signal'> & {
@@ -39,7 +40,7 @@ export function createAccess(transport: Transport, tokens: Tokens, passwords: Pa
     const authorization = grant ? { authorization: grant.header } : {};
     const headers = { ...request.headers, ...authorization };
     const response = await sendFollowing(transport, { ...request, method: request.method ?? 'GET', headers });
-    if (response.url.origin !== scope.endpoint.base.origin) return response;
+    if (!isAnswerOf(scope.endpoint, response.url)) return response;
     return { ...response, account: { registry: scope.endpoint.registry, from: grant?.from } };
   };
 
@@ -49,14 +50,16 @@ export function createAccess(transport: Transport, tokens: Tokens, passwords: Pa
   /** Another grant than `used`; a token where the registry takes both. */
   const grantFor = async (
     scope: Scope,
-    challenges: string | undefined,
+    { headers, url }: FollowedResponse,
     used: Grant | undefined,
     signal: AbortSignal,
   ): Promise<Grant | undefined> => {
+    const challenges = headers['www-authenticate'];
     const service = findTokenService(challenges);
     if (service) {
       const token = used?.header.replace(/^Bearer /, '');
-      return asGrant(await tokens.renew(scope, service, token, signal));
+      const named = { ...service, overHttp: url.protocol === 'http:' };
+      return asGrant(await tokens.renew(scope, named, token, signal));
     }
     return asksForPassword(challenges) ? await passwords.renew(scope, used?.header, signal) : undefined;
   };
@@ -68,9 +71,7 @@ export function createAccess(transport: Transport, tokens: Tokens, passwords: Pa
       const response = await send(scope, request, used);
       // A host that the registry redirected to may neither send us to a token service nor ask for a password.
       if (response.status !== 401 || !response.account) return response;
-      const grant = await orDiscard(response, () =>
-        grantFor(scope, response.headers['www-authenticate'], used, signal),
-      );
+      const grant = await orDiscard(response, () => grantFor(scope, response, used, signal));
       if (!grant) return response;
       await response.discard();
       return await send(scope, request, grant);

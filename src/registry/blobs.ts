@@ -8,7 +8,7 @@ import { endingStalls, type StallOptions } from '../source/stall.ts';
 import type { Access } from './access.ts';
 import type { Scope } from './auth.ts';
 import { bringsRange, checkHeaders, rangeHeader, wrongSize } from './blob-range.ts';
-import { blobUrl } from './endpoint.ts';
+import { blobUrl, isAnswerOf } from './endpoint.ts';
 import { cutShort, redirectedError, statusError } from './failures.ts';
 
 /**
@@ -98,7 +98,9 @@ async function accept(
   const start = response.status === 206 && offset > 0 ? offset : 0;
   if (response.status !== 200 && start === 0) {
     const name = `${layer.digest} of ${scope.endpoint.registry}/${scope.repository}`;
-    const own = blobUrl(scope.endpoint, scope.repository, layer.digest).href === response.url.href;
+    const asked = blobUrl(scope.endpoint, scope.repository, layer.digest);
+    const { pathname, search } = response.url;
+    const own = isAnswerOf(scope.endpoint, response.url) && pathname === asked.pathname && search === '';
     throw await (own ? statusError : redirectedError)({ kind: 'blob', name }, response.url, response);
   }
   try {

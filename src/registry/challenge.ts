@@ -46,6 +46,8 @@ export function parseChallenges(header: string): Challenge[] {
 export interface TokenService {
   readonly realm: string;
   readonly service: string | undefined;
+  /** The registry that named it was spoken to in http, though https was tried: then it may be http itself. */
+  readonly overHttp?: boolean;
 }
 
 /** The token service of the first `Bearer` challenge that names one. */

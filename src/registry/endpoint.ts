@@ -38,6 +38,11 @@ export function blobUrl({ base }: Endpoint, repository: string, digest: string):
   return new URL(`/v2/${repository}/blobs/${digest}`, base);
 }
 
+/** Whether the endpoint itself answered at `url`: one that is insecure may do so over http. */
+export function isAnswerOf({ base }: Endpoint, url: URL): boolean {
+  return url.host === base.host && (url.protocol === base.protocol || url.protocol === 'http:');
+}
+
 /** Whether the endpoint is the registry's own host, not another that answers in its place. */
 export function isOwnHost({ registry, base }: Endpoint): boolean {
   return new URL(`${base.protocol}//${hosts[registry] ?? registry}/`).host === base.host;

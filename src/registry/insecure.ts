@@ -11,13 +11,17 @@ export function speakingEither(transport: Transport, hosts: ReadonlySet<string>)
     async send(request) {
       const { url } = request;
       if (url.protocol !== 'https:' || !hosts.has(url.host)) return await transport.send(request);
-      const overHttp = { ...request, url: new URL(`http:${url.href.slice('https:'.length)}`) };
-      if (plain.has(url.host)) return await transport.send(overHttp);
+      const overHttp = new URL(`http:${url.href.slice('https:'.length)}`);
+      const sendOverHttp = async () => ({
+        ...(await transport.send({ ...request, url: overHttp })),
+        url: overHttp,
+      });
+      if (plain.has(url.host)) return await sendOverHttp();
       try {
         return await transport.send(request);
       } catch (error) {
         if (!isLayerpullError(error) || error.code !== 'registry_unreachable') throw error;
-        const response = await transport.send(overHttp).catch(() => undefined);
+        const response = await sendOverHttp().catch(() => undefined);
         if (!response) throw error;
         plain.add(url.host);
         return response;

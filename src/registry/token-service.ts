@@ -72,14 +72,14 @@ function basicOf(credential: SecretOfUser): string {
 }
 
 /** Where the challenge leads, if anybody may be led there. */
-function realmUrl(endpoint: Endpoint, { realm }: TokenService): URL {
+function realmUrl(endpoint: Endpoint, { realm, overHttp = false }: TokenService): URL {
   if (!URL.canParse(realm)) throw badRealm(endpoint, 'is no URL');
   const url = new URL(realm);
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     throw badRealm(endpoint, 'is neither http nor https');
   if (isLinkLocal(url.hostname)) throw badRealm(endpoint, 'has a link-local address');
   if (url.username !== '' || url.password !== '') throw badRealm(endpoint, 'has credentials in its URL');
-  if (endpoint.base.protocol === 'https:' && url.protocol === 'http:')
+  if (endpoint.base.protocol === 'https:' && url.protocol === 'http:' && !overHttp)
     throw badRealm(endpoint, 'is not https');
   url.hash = '';
   return url;

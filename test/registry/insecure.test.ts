@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LayerpullError } from '../../src/core/errors.ts';
 import type { HttpResponse } from '../../src/http/client.ts';
 import { speakingEither } from '../../src/registry/insecure.ts';
+import { createRig, first } from './support.ts';
 
 const response: HttpResponse = {
   status: 200,
@@ -58,5 +59,42 @@ describe('any other registry', () => {
     const { asked, get } = transport('https');
     await expect(get('https://z.example/')).rejects.toThrow('https failed');
     expect(asked).toEqual(['https://z.example/']);
+  });
+});
+
+describe('an insecure registry that speaks http only', () => {
+  const auth = { kind: 'bearer' } as const;
+
+  it('may name a token service that does, too', async () => {
+    const { fake, resolve, readResuming } = await createRig({ insecure: true, auth });
+    const image = fake.addImage({ layers: [5_000] });
+    const layer = first(image.layers);
+    expect((await resolve(image.reference)).manifest.descriptor.digest).toBe(image.digest);
+    expect((await readResuming(layer)).equals(layer.bytes)).toBe(true);
+    expect(fake.requests.filter(({ path }) => path === '/token')).toHaveLength(1);
+  });
+
+  it('may redirect to http, and shows no token to where that leads', async () => {
+    const far = await createRig();
+    const { fake, resolve, readResuming } = await createRig({ insecure: true, auth });
+    const image = fake.addImage({ layers: [5_000] });
+    far.fake.addImage({ layers: [5_000] });
+    const layer = first(image.layers);
+    fake.fault(layer.digest, {
+      kind: 'redirectsTo',
+      url: `${far.fake.url}/v2/library/app/blobs/${layer.digest}`,
+    });
+    await resolve(image.reference);
+    expect((await readResuming(layer)).equals(layer.bytes)).toBe(true);
+    expect(far.fake.requests.map(({ authorization }) => authorization)).toEqual([undefined]);
+  });
+
+  it('denies a blob for good, while an old address that it redirected to is asked for anew', async () => {
+    const { fake, readResuming } = await createRig({ insecure: true });
+    const layer = first(fake.addImage({ layers: [5_000] }).layers);
+    fake.fault(layer.digest, { kind: 'presigned', expired: true });
+    expect((await readResuming(layer)).equals(layer.bytes)).toBe(true);
+    fake.fault(layer.digest, { kind: 'denied' });
+    await expect(readResuming(layer)).rejects.toMatchObject({ code: 'access_denied' });
   });
 });

@@ -4,6 +4,7 @@ import type { Descriptor, Platform } from '../../src/core/descriptor.ts';
 import { createRegistry } from '../../src/registry/client.ts';
 import type { ImageRegistry, ResolvedImage } from '../../src/registry/image-registry.ts';
 import { parseReference } from '../../src/registry/reference.ts';
+import { createRegistriesConf } from '../../src/registry/registries-conf.ts';
 import type { BlobSource } from '../../src/source/blob-source.ts';
 import { resuming } from '../../src/source/resume.ts';
 import { createFakeRegistry, type FakeRegistry, type FakeRegistryOptions } from '../support/fake-registry.ts';
@@ -31,19 +32,22 @@ export interface RigOptions extends FakeRegistryOptions {
   readonly clock?: Clock;
   readonly stallMs?: number;
   readonly requestsPerSecond?: number;
+  /** registries.conf calls the registry insecure: it is asked over https first, which it does not speak. */
+  readonly insecure?: boolean;
 }
 
 /** A fake registry and a client for it, without pauses between retries; both end with the test. */
 export async function createRig(options: RigOptions = {}): Promise<Rig> {
   const fake = await createFakeRegistry(options);
   cleanups.push(() => fake.close());
-  const { clock = systemClock, stallMs, requestsPerSecond } = options;
+  const { clock = systemClock, stallMs, requestsPerSecond, insecure = false } = options;
   const client = createRegistry({
     userAgent: 'layerpull/test',
     clock,
     bounds: { delayMs: 0 },
     ...(stallMs === undefined ? {} : { stallMs }),
     ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
+    ...(insecure ? { mirrors: callingInsecure(fake.host) } : {}),
   });
   cleanups.push(() => client.close());
   const resolve = (reference: string, platform = amd64) =>
@@ -57,6 +61,11 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     read: (layer, offset) => readAll(blobs(), layer, offset),
     readResuming: (layer, offset) => readAll(resuming(blobs(), { clock, delayMs: 0 }), layer, offset),
   };
+}
+
+function callingInsecure(location: string) {
+  const document = { registry: [{ location, insecure: true }] };
+  return { loadRegistriesConf: async () => createRegistriesConf([{ path: 'tests', document }]) };
 }
 
 async function readAll(source: BlobSource, layer: Descriptor, offset = 0): Promise<Buffer> {
