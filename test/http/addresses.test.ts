@@ -34,10 +34,27 @@ describe('a link-local address', () => {
     '[::ffff:169.254.169.254]',
     '0xa9fea9fe',
     '2852039166',
+    '[64:ff9b::169.254.169.254]',
+    '[64:ff9b:1::a9fe:a9fe]',
+    '[::ffff:0:169.254.169.254]',
+    '[::169.254.169.254]',
+    '[2002:a9fe:a9fe::1]',
   ])('is %s', (authority) => expect(isLinkLocal(hostOf(authority))).toBe(true));
 
-  it.each(['169.253.0.1', '[fec0::1]', '[fe00::1]', 'fe80.example.com', '169.254.169.254.example.com'])(
-    'is not %s',
-    (authority) => expect(isLinkLocal(hostOf(authority))).toBe(false),
+  it.each(['64:ff9b::169.254.169.254', '::169.254.0.1', '::ffff:169.254.0.1'])(
+    'is %s, as a name server answers it',
+    (address) => expect(isLinkLocal(address)).toBe(true),
   );
+
+  it.each([
+    '[64:ff9b::10.0.0.1]',
+    '[2002:a9fd::]',
+    '[::a9fe]',
+    '[64:ff9b:2::a9fe:a9fe]',
+    '169.253.0.1',
+    '[fec0::1]',
+    '[fe00::1]',
+    'fe80.example.com',
+    '169.254.169.254.example.com',
+  ])('is not %s', (authority) => expect(isLinkLocal(hostOf(authority))).toBe(false));
 });
