@@ -1,3 +1,5 @@
+import { startDeadline } from '../core/abort.ts';
+import { systemClock } from '../core/clock.ts';
 import { refuseLinkLocalTarget } from './lookup.ts';
 import type { ProxySettings } from './proxies.ts';
 import { ProxyError, refusedBy } from './proxy-error.ts';
@@ -127,9 +129,17 @@ function headersOf(
   return authorization === undefined ? named : { ...named, 'proxy-authorization': authorization };
 }
 
-/** Reads a short rest so that the connection can be used again; drops a long one. */
-async function discard(body: { dump(options: { limit: number }): Promise<void> }): Promise<void> {
-  await body.dump({ limit: 65_536 }).catch(() => {});
+/** Long for the rest of an answer; whoever drips it must not keep anybody waiting. */
+const discardWithinMs = 1_000;
+
+/** Reads a short rest so that the connection can be used again; drops a long one, and one that does not come. */
+async function discard(body: {
+  dump(options: { limit: number; signal: AbortSignal }): Promise<void>;
+}): Promise<void> {
+  const late = () => new Error('the rest did not come');
+  const { signal, end } = startDeadline(systemClock, discardWithinMs, undefined, late);
+  await body.dump({ limit: 65_536, signal }).catch(() => {});
+  end();
 }
 
 function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {

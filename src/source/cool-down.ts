@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 
 /** Servers that failed and are left alone for a while, by name. */
 export interface CoolDown {
-  /** Leaves `name` alone from now on, for at least `leastMs` milliseconds. */
+  /** Leaves `name` alone from now on, for at least `leastMs` milliseconds; never shorter than was said before. */
   begin(name: string, leastMs?: number): void;
   isOn(name: string): boolean;
 }
@@ -10,7 +10,10 @@ export interface CoolDown {
 export function createCoolDown(clock: Clock, ms: number): CoolDown {
   const untilMs = new Map<string, number>();
   return {
-    begin: (name, leastMs = 0) => void untilMs.set(name, clock.now() + Math.max(ms, leastMs)),
+    begin(name, leastMs = 0) {
+      const until = clock.now() + Math.max(ms, leastMs);
+      untilMs.set(name, Math.max(until, untilMs.get(name) ?? until));
+    },
     isOn: (name) => clock.now() < (untilMs.get(name) ?? Number.NEGATIVE_INFINITY),
   };
 }

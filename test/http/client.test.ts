@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, expect, it } from 'vitest';
 import { createHttpClient, type HttpClient } from '../../src/http/client.ts';
 import { readWhole } from '../../src/http/limits.ts';
+import { sendFollowing } from '../../src/http/redirects.ts';
 import { settle } from '../support/fake-clock.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -106,4 +107,16 @@ it('sends nothing any more once it is closed', async () => {
     await http.close();
     await expect(http.send({ method: 'GET', url })).rejects.toMatchObject({ code: 'UND_ERR_DESTROYED' });
   }
+});
+
+it('waits for no rest that does not come, neither of an answer that is dropped nor of a redirect', async () => {
+  const { url } = await serve((request, response) => {
+    if (request.url === '/there') return void response.end('hello');
+    response.writeHead(302, { location: '/there' }).write('x');
+  });
+  const http = client();
+  const request = { method: 'GET', url, bodyTimeoutMs: 0 } as const;
+  await (await http.send(request)).discard();
+  const { status, body } = await sendFollowing(http, request);
+  expect([status, (await readWhole(body, 1_000, never)).toString()]).toEqual([200, 'hello']);
 });
