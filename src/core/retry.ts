@@ -15,6 +15,8 @@ export interface RetryOptions {
   readonly random?: () => number;
   /** Only errors that answer true are tried again. `round`: 0 for the first try. */
   readonly shouldRetry: (error: unknown, round: number) => boolean;
+  /** Hears of each pause before it begins, in milliseconds. */
+  readonly onPause?: ((error: unknown, ms: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,7 +30,9 @@ export async function retry<T>(attempt: (round: number) => Promise<T>, options: 
     } catch (error) {
       signal?.throwIfAborted();
       if (round >= retries || !shouldRetry(error, round)) throw error;
-      await clock.sleep(pauseAfter(error, round, options), signal);
+      const pauseMs = pauseAfter(error, round, options);
+      options.onPause?.(error, pauseMs);
+      await clock.sleep(pauseMs, signal);
     }
   }
 }

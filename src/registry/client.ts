@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { messageOf } from '../core/errors.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import { createHttpClient, type HttpClient } from '../http/client.ts';
 import type { ProxySettings } from '../http/proxies.ts';
@@ -52,8 +53,9 @@ export interface RegistryOptions {
  * @throws LayerpullError `usage` for certificate files of `tls` that cannot be used
  */
 export function createRegistry(options: RegistryOptions): ImageRegistry {
-  const { clock, plainHttp = false, log = silentLog, bounds = {}, credentials = noCredentials } = options;
+  const { clock, plainHttp = false, log = silentLog, credentials = noCredentials } = options;
   const { userAgent, tls = {}, proxies = {}, mirrors = {} } = options;
+  const bounds = { onPause: tellingPauses(log), ...options.bounds };
   const insecureHosts = new Set<string>();
   const lax = { ...tls, insecureHosts };
   const http = options.http ?? createHttpClient({ userAgent, refuseLinkLocal: true, tls: lax, proxies });
@@ -86,5 +88,16 @@ export function createRegistry(options: RegistryOptions): ImageRegistry {
       closing.abort(new Error('the registry client is closed'));
       if (!options.http) await http.close();
     },
+  };
+}
+
+/** A shorter pause is over before anybody wonders. */
+const longPauseMs = 5_000;
+
+/** Layers show their own retries; before there are any, nobody knows what a pull waits for. */
+function tellingPauses(log: Log): NonNullable<RetryBounds['onPause']> {
+  return (error, ms) => {
+    if (ms < longPauseMs) return;
+    log.warn({}, `${messageOf(error)}; trying again in ${Math.ceil(ms / 1_000)} s`);
   };
 }

@@ -155,10 +155,15 @@ function parsedAt(registry: Registry, text: string): ImageReference {
   } catch (cause) {
     throw unusable(
       registry.file,
-      `makes ${text} of an image of ${registry.prefix}, which is no image name`,
+      `makes ${withoutSecret(text)} of an image of ${registry.prefix}, which is no image name`,
       cause,
     );
   }
+}
+
+/** What stands before the @ of a host may be a password. */
+function withoutSecret(text: string): string {
+  return text.replace(/^([a-z]+:\/\/)?[^/]*@/i, '…@');
 }
 
 /** An error about the file itself. */

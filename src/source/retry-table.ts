@@ -62,6 +62,8 @@ export interface RetryBounds {
   readonly retries?: number;
   /** Milliseconds before the first retry; doubles with each. Default 500. */
   readonly delayMs?: number;
+  /** Hears of each pause before it begins, in milliseconds. */
+  readonly onPause?: (error: unknown, ms: number) => void;
 }
 
 /** The table in the form that `retry` takes. */
@@ -69,6 +71,7 @@ export function retrying(asked: Asked, bounds: RetryBounds = {}) {
   return {
     ...pauses,
     ...(bounds.delayMs === undefined ? {} : { delayMs: bounds.delayMs }),
+    onPause: bounds.onPause,
     retries: Number.POSITIVE_INFINITY,
     shouldRetry: (error: unknown, round: number) => {
       const allowed = retriesAfter(error, asked);

@@ -146,6 +146,14 @@ describe('registries.conf', () => {
     expect(servers('[registries.search]\nregistries = ["docker.io"]', 'busybox')).toBeUndefined();
   });
 
+  it.each(['user:secret@m.example', 'https://user:secret@m.example'])(
+    'refuses the location %s and does not repeat its password',
+    (location) => {
+      const text = `[[registry]]\nlocation = "a.example"\n[[registry.mirror]]\nlocation = "${location}"`;
+      expect(() => servers(text, 'a.example/b:1')).toThrow('…@m.example/b:1');
+    },
+  );
+
   it('refuses a location that makes no image name, with what it would be', () => {
     const text = '[[registry]]\nprefix = "example.com"\nlocation = "internal.example/UPPER"';
     expect(() => servers(text, 'example.com/a')).toThrow('makes internal.example/UPPER/a:latest of an image');
