@@ -33,7 +33,7 @@ const zones: readonly Zone[] = [
     files: /^registry\//,
     may: ['core', 'http', 'source', 'source-ports', 'registry-ports'],
   },
-  { name: 'lock-ports', files: /^lock\/(locks|nodes)\.ts$/, may: ['core'] },
+  { name: 'lock-ports', files: /^lock\/(locks|nodes|sources|resource-view|terms)\.ts$/, may: ['core'] },
   { name: 'lock-server', files: /^lock\/server\//, may: ['core', 'http', 'lock', 'lock-ports'] },
   { name: 'lock-backends', files: /^lock\/backends\//, may: ['core', 'http', 'lock', 'lock-ports'] },
   { name: 'lock', files: /^lock\//, may: ['core', 'lock-ports'] },

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { LayerpullError } from '../core/errors.ts';
 import type { Token } from '../core/ids.ts';
-import type { HeldProgress, Hold, LayerAcquire, Outcome, Source } from './locks.ts';
+import type { HeldProgress, Hold, LayerAcquire, Outcome, Source, SourceGuide } from './locks.ts';
 
 /** A lock that this session holds, with what the next heartbeat tells of it. */
 export interface ActiveHold {
@@ -51,6 +51,7 @@ export function createHold(parts: HoldParts): ActiveHold {
     resourceId,
     token: parts.token,
     source: parts.source,
+    guide: registryGuide,
     get revoked() {
       look();
       return revocation.signal;
@@ -75,11 +76,19 @@ export function createHold(parts: HoldParts): ActiveHold {
   };
 }
 
+/** Nobody coordinates. */
+export const registryGuide: SourceGuide = {
+  source: { kind: 'registry' },
+  onMove: () => () => {},
+  next: async () => ({ kind: 'registry' }),
+};
+
 /** Leave to go on without a lock: nobody coordinates, and the store keeps two downloads apart. */
 export function uncoordinatedHold(request: LayerAcquire, onRelease: () => void): Hold {
   return {
     resourceId: request.resourceId,
     source: { kind: 'registry' },
+    guide: registryGuide,
     revoked: new AbortController().signal,
     progress() {},
     async release() {

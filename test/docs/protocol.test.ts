@@ -79,7 +79,7 @@ describe('docs/protocol.md', () => {
   it('lists every event of a session', () => {
     const kinds: Record<SessionEvent['kind'], true> = {
       ...{ snapshot: true, granted: true, queued: true, completed: true },
-      ...{ failed: true, revoked: true, ping: true },
+      ...{ failed: true, revoked: true, source: true, ping: true },
     };
     const documented = fieldsIn(sections.get('GET /lock/subscribe?session=ID') ?? '');
     expect(documented.sort()).toEqual([...Object.keys(kinds), 'closed'].sort());

@@ -48,6 +48,10 @@ export function sessionEventToWire(event: SessionEvent): object {
       const { type, resourceId: resource_id, token: lost, reason } = event;
       return { type, resource_id, token: lost, reason };
     }
+    case 'source': {
+      const { type, resourceId: resource_id, token: held } = event;
+      return { type, resource_id, token: held };
+    }
     case 'ping':
       return {};
   }

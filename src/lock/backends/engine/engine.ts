@@ -18,6 +18,8 @@ import type {
   ResourceEvent,
   ResourceRequest,
   SessionEvent,
+  SourceReply,
+  SourceRequest,
 } from '../../locks.ts';
 import type { Command, CommandOf, Replies, UnknownSession } from '../../machine/commands.ts';
 import type { MachineEvent, ResourceNews } from '../../machine/events.ts';
@@ -124,6 +126,11 @@ class Engine implements LockService {
     const { snapshot } = known(this.#step({ kind: 'renew', sessionId, heartbeat }));
     this.#nodes.heard(sessionId, heartbeat.draining, this.#clock.now());
     return await this.#kept(snapshot);
+  }
+
+  async sources(_request: SourceRequest, signal?: AbortSignal): Promise<SourceReply> {
+    signal?.throwIfAborted();
+    return { kind: 'source', source: { kind: 'registry' } };
   }
 
   async acquire(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireReply> {

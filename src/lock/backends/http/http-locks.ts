@@ -87,6 +87,7 @@ export function createHttpLocks(options: HttpLocksOptions): Locks {
   return {
     ...sessionCalls(caller, timeouts.heartbeatMs ?? 4_000),
     ...lockCalls(caller),
+    sources: async () => ({ kind: 'source', source: { kind: 'registry' } }),
     ...streams({ http, servers, label, clock, memory, timeoutMs: requestMs, silenceMs }),
     close: () => http.close(),
   };
