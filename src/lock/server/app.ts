@@ -10,6 +10,7 @@ import { addLockRoutes } from './routes-locks.ts';
 import { addMetricsRoute } from './routes-metrics.ts';
 import { addNodeRoutes } from './routes-nodes.ts';
 import { addSessionRoutes } from './routes-sessions.ts';
+import { addSourceRoutes } from './routes-sources.ts';
 import type { StreamDeps } from './routes-streams.ts';
 import { addStreamRoutes } from './routes-streams.ts';
 import { refuseGuesses } from './strictness.ts';
@@ -43,6 +44,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
   addHealthRoutes(app, deps);
   addLockRoutes(app, deps);
   addSessionRoutes(app, deps.locks);
+  addSourceRoutes(app, deps.locks);
   addNodeRoutes(app, deps.locks);
   addMetricsRoute(app, deps.metrics);
   addStreamRoutes(app, deps);

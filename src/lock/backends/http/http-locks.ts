@@ -3,7 +3,14 @@ import { createHttpClient } from '../../../http/client.ts';
 import { createServers } from '../../../http/servers.ts';
 import type { ShortRequest } from '../../../http/short.ts';
 import { createShortClient } from '../../../http/short.ts';
-import type { AcquireReply, AcquireRequest, Locks, ReleaseReply } from '../../locks.ts';
+import type {
+  AcquireReply,
+  AcquireRequest,
+  Locks,
+  ReleaseReply,
+  SourceReply,
+  SourceRequest,
+} from '../../locks.ts';
 import { snapshotSchema } from '../../protocol/events.ts';
 import { nodesReplySchema } from '../../protocol/nodes.ts';
 import { parse } from '../../protocol/parse.ts';
@@ -22,6 +29,7 @@ import {
   releaseToWire,
   statusToQuery,
 } from '../../protocol/requests.ts';
+import { notHolderSchema, sourceReplySchema, sourceRequestToWire } from '../../protocol/sources.ts';
 import { listReplySchema, statusReplySchema } from '../../protocol/views.ts';
 import type { Caller } from './call.ts';
 import { createCaller, maxListBytes } from './call.ts';
@@ -87,7 +95,7 @@ export function createHttpLocks(options: HttpLocksOptions): Locks {
   return {
     ...sessionCalls(caller, timeouts.heartbeatMs ?? 4_000),
     ...lockCalls(caller),
-    sources: async () => ({ kind: 'source', source: { kind: 'registry' } }),
+    sources: (request, signal) => sources(caller, request, signal),
     ...streams({ http, servers, label, clock, memory, timeoutMs: requestMs, silenceMs }),
     close: () => http.close(),
   };
@@ -165,6 +173,26 @@ async function acquire(
     if (refused.ok) return refused.value;
   }
   return caller.read(request, reply, acquireReplySchema);
+}
+
+/** Not-holder is an answer like the others; any other refusal is none. */
+async function sources(
+  caller: Caller,
+  sourceRequest: SourceRequest,
+  signal: AbortSignal | undefined,
+): Promise<SourceReply> {
+  const request: ShortRequest = {
+    method: 'POST',
+    path: '/sources',
+    body: sourceRequestToWire(sourceRequest),
+    signal,
+  };
+  const reply = await caller.send(request);
+  if (reply.status === 403) {
+    const refused = parse(notHolderSchema, reply.body);
+    if (refused.ok) return refused.value;
+  }
+  return caller.read(request, reply, sourceReplySchema);
 }
 
 async function unlock(
