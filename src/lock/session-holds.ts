@@ -1,7 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import { LayerpullError } from '../core/errors.ts';
 import type { Token } from '../core/ids.ts';
-import type { HeldProgress, Hold, LayerAcquire, Outcome, Source, SourceGuide } from './locks.ts';
+import type { HeldProgress, Hold, LayerAcquire, Outcome, Source } from './locks.ts';
+import { type ActiveGuide, registryGuide } from './session-guides.ts';
 
 /** A lock that this session holds, with what the next heartbeat tells of it. */
 export interface ActiveHold {
@@ -11,12 +12,14 @@ export interface ActiveHold {
   /** Its owner has ended it: whatever is told of it from then on is no news. */
   isEnding(): boolean;
   revoke(reason: string): void;
+  /** The server names another source for it. */
+  move(source: Source): void;
 }
 
 export interface HoldParts {
   readonly request: LayerAcquire;
   readonly token: Token;
-  readonly source: Source;
+  readonly guide: ActiveGuide;
   readonly onProgress: () => void;
   /** Tells the server, and takes the hold off the books. */
   readonly onRelease: (outcome: Outcome) => Promise<void>;
@@ -34,7 +37,8 @@ const lookEveryMs = 250;
 
 export function createHold(parts: HoldParts): ActiveHold {
   const { type, resourceId, total } = parts.request;
-  const { isOutOfTouch } = parts;
+  const { isOutOfTouch, guide: active } = parts;
+  const { guide, move } = active;
   const revocation = new AbortController();
   let offset = 0;
   let isEnding = false;
@@ -50,8 +54,8 @@ export function createHold(parts: HoldParts): ActiveHold {
   const hold: Hold = {
     resourceId,
     token: parts.token,
-    source: parts.source,
-    guide: registryGuide,
+    source: guide.source,
+    guide,
     get revoked() {
       look();
       return revocation.signal;
@@ -73,21 +77,15 @@ export function createHold(parts: HoldParts): ActiveHold {
     view: () => ({ type, resourceId, token: parts.token, offset, total }),
     isEnding: () => isEnding,
     revoke,
+    move,
   };
 }
-
-/** Nobody coordinates. */
-export const registryGuide: SourceGuide = {
-  source: { kind: 'registry' },
-  onMove: () => () => {},
-  next: async () => ({ kind: 'registry' }),
-};
 
 /** Leave to go on without a lock: nobody coordinates, and the store keeps two downloads apart. */
 export function uncoordinatedHold(request: LayerAcquire, onRelease: () => void): Hold {
   return {
     resourceId: request.resourceId,
-    source: { kind: 'registry' },
+    source: registryGuide.source,
     guide: registryGuide,
     revoked: new AbortController().signal,
     progress() {},

@@ -1,31 +1,10 @@
 import { withDeadline } from '../core/abort.ts';
-import type { Clock } from '../core/clock.ts';
-import { isLayerpullError, LayerpullError, toLayerpullError } from '../core/errors.ts';
+import { LayerpullError, toLayerpullError } from '../core/errors.ts';
 import { pauseBefore } from '../core/retry.ts';
-import type { Locks, OpenSession, SessionEvent, SessionInfo, SessionSnapshot } from './locks.ts';
+import type { SessionInfo, SessionSnapshot } from './locks.ts';
+import { Bell } from './session-bell.ts';
 import type { Asked } from './session-book.ts';
-import type { LinkBounds } from './session-bounds.ts';
-
-export interface LinkParts {
-  readonly locks: Locks;
-  readonly open: OpenSession & { readonly sessionId: NonNullable<OpenSession['sessionId']> };
-  readonly clock: Clock;
-  readonly bounds: LinkBounds;
-  /** Random number in [0, 1). */
-  readonly random: () => number;
-  /** How the session sees things now. */
-  readonly asked: () => Asked;
-  /** An event of the stream that was opened when things were as `asked` says. */
-  readonly onEvent: (event: SessionEvent, asked: Asked) => void;
-  /** How the server sees this session's places. */
-  readonly onSnapshot: (snapshot: SessionSnapshot, asked: Asked) => void;
-  /** The answer to a heartbeat that listed what `asked` says is held. */
-  readonly onHeldAnswer: (snapshot: SessionSnapshot, asked: Asked) => void;
-  /** The server had forgotten the session and has taken it up again: places must be asked for once more. */
-  readonly onReopened: () => Promise<void>;
-  /** Contact failed for as long as the bounds allow; told once until contact is made again. */
-  readonly onLost: (error: LayerpullError) => void;
-}
+import { isUnknownSession, type LinkParts, silence } from './session-link-parts.ts';
 
 const nobody: ReadonlySet<never> = new Set<never>();
 
@@ -33,6 +12,7 @@ const nobody: ReadonlySet<never> = new Set<never>();
 export class SessionLink {
   readonly #parts: LinkParts;
   readonly #closing = new AbortController();
+  readonly #bell = new Bell();
   #phase: 'new' | 'online' | 'lost' = 'new';
   #heartbeatMs = 5_000;
   #claimMs = 10_000;
@@ -80,6 +60,17 @@ export class SessionLink {
   /** Bytes flow: heartbeats tell of it. */
   noteProgress(): void {
     this.#isBusy = true;
+  }
+
+  /** Whether the server acknowledged a heartbeat that was sent after `sinceMs`. */
+  isHeardSince(sinceMs: number): boolean {
+    return this.#ackedMs > sinceMs;
+  }
+
+  /** Sends a heartbeat at once, where the session is open. Resolves when it was answered or failed. */
+  async tellNow(): Promise<void> {
+    await this.#opening;
+    if (this.#opening && !this.#closing.signal.aborted) await this.#bell.ring();
   }
 
   /** Opens the session if need be. Answers whether the server is in reach. */
@@ -136,6 +127,7 @@ export class SessionLink {
   async #reopenOnce(): Promise<void> {
     this.#reopenings += 1;
     await this.#open();
+    this.#parts.share.retell();
     await this.#renew();
     await this.#parts.onReopened();
   }
@@ -155,13 +147,27 @@ export class SessionLink {
   async #keepBeating(): Promise<void> {
     const { clock, bounds, random } = this.#parts;
     let lastMs = clock.now();
-    // The jitter keeps the clients of one server apart.
-    while (await this.#pause(bounds.pollMs * (0.5 + random()))) {
-      const isDue = this.#isPolling() || clock.now() - lastMs >= this.#beatEveryMs();
-      if (!isDue) continue;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      // The jitter keeps the clients of one server apart.
+      await this.#bell.rest(clock, bounds.pollMs * (0.5 + random()), signal);
+      const isDue = this.#mustTell() || clock.now() - lastMs >= this.#beatEveryMs();
+      if (!isDue || signal.aborted) continue;
       lastMs = clock.now();
-      await this.#beat();
+      const answered = this.#bell.answer();
+      await this.#tellAll();
+      answered();
     }
+    this.#bell.answer()();
+  }
+
+  /** What is too long for one heartbeat goes on with the next. */
+  async #tellAll(): Promise<void> {
+    while ((await this.#beat()) && this.#parts.share.hasNews && !this.#closing.signal.aborted);
+  }
+
+  #mustTell(): boolean {
+    return this.#bell.isRung || this.#isPolling() || (this.isOnline && this.#parts.share.hasNews);
   }
 
   /** Opens it again whenever it breaks; one that breaks soon and often less and less often. */
@@ -179,12 +185,15 @@ export class SessionLink {
   }
 
   async #readStream(): Promise<void> {
-    const { locks, open, onEvent } = this.#parts;
+    const { locks, open, onEvent, share } = this.#parts;
     const moment = this.#moment();
     try {
       for await (const event of locks.watch(open.sessionId, this.#closing.signal)) {
+        // It may lead to another server than the one before it.
+        if (!this.#streamIsUp) share.retell();
         this.#streamIsUp = true;
         this.#inContact();
+        if (event.kind === 'snapshot') share.heard(event);
         onEvent(event, moment());
       }
     } catch {
@@ -198,23 +207,27 @@ export class SessionLink {
   }
 
   #beatEveryMs(): number {
-    const isTelling = this.#phase !== 'lost' && this.#isBusy;
+    // Whoever drains waits for others to be done with it.
+    const isTelling = this.#phase !== 'lost' && (this.#isBusy || this.#parts.share.isDraining);
     return isTelling ? this.#parts.bounds.busyHeartbeatMs : this.#heartbeatMs;
   }
 
-  async #beat(): Promise<void> {
+  /** Answers whether the server heard it as it was sent. */
+  async #beat(): Promise<boolean> {
     const { clock, bounds, onSnapshot } = this.#parts;
     const startedMs = clock.now();
     const moment = this.#moment();
     try {
       const snapshot = await this.#renew();
       onSnapshot(snapshot, moment());
+      return true;
     } catch (error) {
-      if (this.#closing.signal.aborted) return;
+      if (this.#closing.signal.aborted) return false;
       const failure = isUnknownSession(error) ? await this.#tryToReopen() : error;
-      if (failure === undefined) return;
+      if (failure === undefined) return false;
       this.#outSinceMs ??= startedMs;
       if (clock.now() - this.#outSinceMs >= bounds.outOfReachMs) this.lose(failure);
+      return false;
     }
   }
 
@@ -229,14 +242,17 @@ export class SessionLink {
   }
 
   async #renew(): Promise<SessionSnapshot> {
-    const { locks, open, asked, onHeldAnswer, clock } = this.#parts;
+    const { locks, open, asked, onHeldAnswer, clock, share } = this.#parts;
     const sent = asked();
+    const news = share.news();
     const sentMs = clock.now();
     this.#isBusy = false;
     const snapshot = await this.#call(this.#beatTimeoutMs(), (signal) =>
-      locks.renew(open.sessionId, { held: sent.held }, signal),
+      locks.renew(open.sessionId, { held: sent.held, ...news }, signal),
     );
     this.#ackedMs = sentMs;
+    share.told(news);
+    share.heard(snapshot);
     this.#inContact();
     onHeldAnswer(snapshot, sent);
     return snapshot;
@@ -263,7 +279,9 @@ export class SessionLink {
     };
   }
 
+  /** A server that was out of reach may have started again, and what it kept is not all that it was told. */
   #inContact(): void {
+    if (this.#outSinceMs !== undefined || this.#phase === 'lost') this.#parts.share.retell();
     this.#phase = 'online';
     this.#outSinceMs = undefined;
   }
@@ -278,14 +296,4 @@ export class SessionLink {
     await this.#parts.clock.sleep(ms, this.#closing.signal).catch(() => {});
     return !this.#closing.signal.aborted;
   }
-}
-
-function silence(ms: number): LayerpullError {
-  return new LayerpullError('lock_unreachable', `the lock server did not answer within ${ms / 1_000} s`, {
-    hint: 'see whether it runs and can be reached from here',
-  });
-}
-
-export function isUnknownSession(error: unknown): boolean {
-  return isLayerpullError(error) && error.code === 'session_unknown';
 }

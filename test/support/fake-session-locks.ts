@@ -9,7 +9,7 @@ import type {
   PlaceChange,
   SessionLocks,
 } from '../../src/lock/locks.ts';
-import { registryGuide } from '../../src/lock/session-holds.ts';
+import { registryGuide } from '../../src/lock/session-guides.ts';
 
 /** A session whose replies a test decides, and which remembers what was asked of it. */
 export interface FakeSessionLocks extends SessionLocks {

@@ -7,14 +7,10 @@ export const maxBodyBytes = 65_536;
 /** The same for a heartbeat: all that a session may hold, and one announcement. */
 export const maxHeartbeatBytes = 2 * 1_048_576;
 
+type RequestLine = { readonly method?: string | undefined; readonly url?: string | undefined };
+
 /** Before it is known what takes the request. */
-export function bodyLimitOf({
-  method,
-  url = '',
-}: {
-  readonly method?: string;
-  readonly url?: string;
-}): number {
+export function bodyLimitOf({ method, url = '' }: RequestLine): number {
   return method === 'PUT' && url.startsWith('/sessions/') ? maxHeartbeatBytes : maxBodyBytes;
 }
 
