@@ -71,13 +71,18 @@ class Guide implements SourceGuide {
       signal.throwIfAborted();
       const word = this.#word;
       const reply = await this.#parts.ask(report, signal);
-      if (reply?.kind !== 'wait') {
-        this.#source = reply?.kind === 'source' ? reply.source : registry;
-        return this.#source;
-      }
-      if (this.#word === word) await this.#wait(reply.retryMs, word, signal);
+      if (reply?.kind === 'source') return this.#go(reply.source);
+      if (reply?.kind === 'not-holder') return this.#go(registry);
+      if (reply && this.#word === word) await this.#wait(reply.retryMs, word, signal);
+      // What the server said meanwhile by itself is an answer too.
       if (this.#word !== word) return this.#source;
+      if (!reply) return this.#go(registry);
     }
+  }
+
+  #go(source: Source): Source {
+    this.#source = source;
+    return source;
   }
 
   /** Until the server wants to be asked again, or says something by itself. */

@@ -253,9 +253,10 @@ describe('events', () => {
   });
 
   it('of a name that nobody knows are none, and of a known name must be whole', () => {
-    expect(events.sessionEventFromWire('source', {})).toBeUndefined();
+    expect(events.sessionEventFromWire('later', {})).toBeUndefined();
     expect(events.sessionEventFromWire('constructor', {})).toBeUndefined();
     expect(events.sessionEventFromWire('granted', {})).toMatchObject({ ok: false });
+    expect(events.sessionEventFromWire('source', {})).toMatchObject({ ok: false });
   });
 
   it('of a resource come out as they went in', () => {
