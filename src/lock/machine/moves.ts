@@ -1,6 +1,7 @@
 import { type Step, tellClaimant, tellLog } from './events.ts';
-import { endHold, grantNext, reclaim } from './grant.ts';
+import { grantNext, reclaim, removeHold } from './grant.ts';
 import { forgetFarewell, leavePlace, takePlace } from './places.ts';
+import { changeStore } from './readers.ts';
 import { hasRoomFor, refusalOf } from './refusal.ts';
 import {
   type Hold,
@@ -29,6 +30,7 @@ export function moveSession(state: MachineState, session: Session, domain: strin
     grantNext(state, lock, step);
   }
   for (const waiter of places) movePlace(state, waiter, domain, step);
+  changeStore(state, session, step);
 }
 
 /** Under the same token, unless the lock there is another's, or may have been held under a later one, or is one too many. */
@@ -40,7 +42,7 @@ function moveHold(state: MachineState, session: Session, lock: Lock, hold: Hold,
     reclaim(state, lock, hold, 'the session moved to another store, where the lock is not free', step);
     return;
   }
-  endHold(state, lock, hold, 'lost', step);
+  removeHold(state, lock, hold, 'lost', step);
   there.holder = hold;
   there.lastToken = hold.token;
   session.holds.add(there);

@@ -4,7 +4,9 @@ import type { Step } from './events.ts';
 import { grantNext, reclaim } from './grant.ts';
 import { moveSession } from './moves.ts';
 import { leavePlace } from './places.ts';
+import { leaveSwarms, moveUrl } from './readers.ts';
 import { defaultDomain, type MachineState, refile, type Session } from './state.ts';
+import { createPeer } from './swarm.ts';
 
 /** Opening a session that is open is a heartbeat; with another store it goes there. */
 export function openSession(
@@ -17,14 +19,16 @@ export function openSession(
   const known = state.sessions.get(sessionId);
   step.changes.push({ kind: 'session', id: sessionId });
   if (known) {
+    const { url } = known.opened;
     known.opened = request;
     hear(known, step);
     if (known.domain !== domain) moveSession(state, known, domain, step);
+    if (url !== request.url) moveUrl(state, known, step);
   } else {
     state.sessions.set(sessionId, {
       ...{ id: sessionId, nodeId, domain, opened: request, isReturning },
       ...{ heartbeatMs: step.nowMs, streams: 0, cutMs: undefined },
-      ...{ holds: new Set(), places: new Set() },
+      ...{ holds: new Set(), places: new Set(), peer: createPeer() },
     });
   }
   const { ttlMs, heartbeatMs, claimMs } = state.options;
@@ -40,7 +44,9 @@ export function hear(session: Session, { nowMs }: Step): void {
 export function endSession(state: MachineState, session: Session, reason: string, step: Step): void {
   state.sessions.delete(session.id);
   step.changes.push({ kind: 'session', id: session.id });
+  session.peer.isGone = true;
   freeAll(state, session, reason, step);
+  leaveSwarms(state, session, step);
   step.events.push({ kind: 'session-ended', sessionId: session.id });
 }
 

@@ -3,6 +3,7 @@ import { type NodeId, type RequestId, type SessionId, type Token, toToken } from
 import type { HolderView, OpenSession, OperationType } from '../locks.ts';
 import type { MachineOptions } from './options.ts';
 import { Queue } from './queue.ts';
+import type { Peer, Swarm } from './swarm.ts';
 
 /** `session ID` or `node NAME`: whom a lock or a place belongs to. */
 export type Identity = string;
@@ -21,6 +22,8 @@ export interface Session {
   cutMs: number | undefined;
   readonly holds: Set<Lock>;
   readonly places: Set<Waiter>;
+  /** What it serves and reads. */
+  readonly peer: Peer;
 }
 
 /** Somebody who wants a lock, or has it. */
@@ -118,6 +121,7 @@ export interface MachineState {
   nextToken: Token;
   nextLockId: number;
   nextArrival: number;
+  nextMember: number;
   /** Tokens from here up to the next one are of this life. */
   ownFromToken: Token;
   /** Tokens of an earlier life that came back. */
@@ -136,6 +140,10 @@ export interface MachineState {
   /** Nodes without a session that hold locks and closed their last connection, with the time. */
   readonly goneNodes: Map<NodeId, number>;
   readonly locks: Map<string, Lock>;
+  /** Who has which digest and who reads it from whom, over all domains. Nothing of it outlives a restart. */
+  readonly swarms: Map<Digest, Swarm>;
+  /** Sessions that were lost, with the time until which they are no source; in the order in which they were. */
+  readonly lostSessions: Map<SessionId, number>;
   /** Locks with a holder or waiters. */
   readonly active: Set<Lock>;
   /** Locks whose holder has yet to claim, or holds without a session. */
@@ -154,6 +162,7 @@ export function createState(options: MachineOptions, nowMs: number): MachineStat
     nextToken: options.firstToken,
     nextLockId: 1,
     nextArrival: 1,
+    nextMember: 1,
     ownFromToken: options.firstToken,
     adoptedTokens: new Set(),
     forgottenToken: toToken(options.firstToken - 1),
@@ -165,6 +174,8 @@ export function createState(options: MachineOptions, nowMs: number): MachineStat
     sessions: new Map(),
     goneNodes: new Map(),
     locks: new Map(),
+    swarms: new Map(),
+    lostSessions: new Map(),
     active: new Set(),
     timedHolds: new Set(),
     timedPlaces: new Set(),

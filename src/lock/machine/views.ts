@@ -22,7 +22,8 @@ export function holderInFront({ holder }: Lock): { readonly holder?: HolderView 
 
 export function snapshotOf(session: Session): SessionSnapshot {
   const granted = [...session.holds].flatMap((lock) => (lock.holder ? [grantView(lock, lock.holder)] : []));
-  return { granted, queued: [...session.places].map(placeView) };
+  const { children } = session.peer;
+  return { granted, queued: [...session.places].map(placeView), ...(children > 0 ? { children } : {}) };
 }
 
 function grantView({ resourceId, queue }: Lock, { type, token }: Hold): GrantView {

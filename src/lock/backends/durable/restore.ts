@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { LayerpullError } from '../../../core/errors.ts';
 import { toSessionId, toToken } from '../../../core/ids.ts';
 import type { MachineOptions } from '../../machine/options.ts';
+import { goOnReading } from '../../machine/readers.ts';
 import {
   type Claimant,
   createState,
@@ -13,6 +14,7 @@ import {
   refile,
   type Waiter,
 } from '../../machine/state.ts';
+import { createPeer } from '../../machine/swarm.ts';
 import {
   farewellSchema,
   lockSchema,
@@ -67,7 +69,14 @@ function restoreSession(state: MachineState, { key, value }: Stored, nowMs: numb
   const id = toSessionId(String(key[1]));
   state.sessions.set(id, {
     ...{ id, nodeId: opened.nodeId, domain: opened.storeId ?? defaultDomain, opened, isReturning: false },
-    ...{ heartbeatMs: nowMs, streams: 0, cutMs: undefined, holds: new Set(), places: new Set() },
+    ...{
+      heartbeatMs: nowMs,
+      streams: 0,
+      cutMs: undefined,
+      holds: new Set(),
+      places: new Set(),
+      peer: createPeer(),
+    },
   });
 }
 
@@ -126,7 +135,9 @@ function joinHolder(state: MachineState, lock: Lock, nowMs: number): void {
   const { holder } = lock;
   if (!holder) return;
   holder.seenMs = nowMs;
-  if (holder.sessionId) sessionOf(state, holder.sessionId).holds.add(lock);
+  if (!holder.sessionId) return;
+  sessionOf(state, holder.sessionId).holds.add(lock);
+  if (holder.isClaimed) goOnReading(state, lock, holder, nowMs);
 }
 
 function claimantOf(

@@ -1,0 +1,102 @@
+import { type Step, tellClaimant } from './events.ts';
+import { bestParent, canServe, mayReadFrom } from './parents.ts';
+import type { MachineState, Session } from './state.ts';
+import { childrenOf, isMember, type Member, offsetOf, type Parent, sourceOf } from './swarm.ts';
+import { attach, detach, rootOf, treeOf } from './tree.ts';
+import { ban } from './troubles.ts';
+
+/**
+ * Decides where a reader reads: from somebody who can serve it, else from the registry. Whoever of its own tree has the
+ * most goes to the registry in its place, and it reads from there.
+ *
+ * @param isAsking it hears so by the answer, and not by an event
+ */
+export function place(state: MachineState, reader: Member, step: Step, isAsking = false): void {
+  const parent = bestParent(state, reader, step.nowMs);
+  if (parent) {
+    send(reader, parent, step, isAsking);
+    return;
+  }
+  const heir = heirOf(state, reader, step.nowMs);
+  if (heir === reader) {
+    send(reader, 'registry', step, isAsking);
+    return;
+  }
+  send(heir, 'registry', step);
+  send(reader, bestParent(state, reader, step.nowMs) ?? heir, step, isAsking);
+}
+
+export function send(reader: Member, parent: Exclude<Parent, 'none'>, step: Step, isAsking = false): void {
+  if (reader.parent === parent) return;
+  attach(reader, parent, step.nowMs);
+  if (!isAsking) tellSource(reader, step);
+}
+
+export function tellSource(reader: Member, step: Step): void {
+  const { reading: hold, session, swarm } = reader;
+  if (!hold) return;
+  const event = { kind: 'source' as const, token: hold.token, source: sourceOf(reader) };
+  tellClaimant(swarm, { sessionId: session.id, type: hold.type }, event, step);
+}
+
+/** Nobody reads there any more. The most advanced of those that did goes first, so that the others follow it. */
+export function abandon(state: MachineState, member: Member, step: Step, asking?: Member): void {
+  const orphans = [...childrenOf(member)];
+  for (const orphan of orphans) detach(orphan);
+  const heirs = new Map(orphans.map((orphan) => [orphan, heirOf(state, orphan, step.nowMs)]));
+  const promise = (orphan: Member) => heirs.get(orphan) ?? orphan;
+  orphans.sort((one, other) => compare(state, promise(one), promise(other), step.nowMs));
+  for (const orphan of orphans) place(state, orphan, step, orphan === asking);
+}
+
+/** Who of a tree goes on at the registry: a live one, that has the most, that came first. */
+function heirOf(state: MachineState, reader: Member, nowMs: number): Member {
+  const able = treeOf(reader).filter(
+    (member) => canServe(state, member, nowMs) && mayReadFrom(state, reader, member, nowMs),
+  );
+  return able.reduce((best, one) => (compare(state, one, best, nowMs) < 0 ? one : best), reader);
+}
+
+function compare(state: MachineState, one: Member, other: Member, nowMs: number): number {
+  return (
+    Number(isLive(state, other.session, nowMs)) - Number(isLive(state, one.session, nowMs)) ||
+    Math.sign(offsetOf(other) - offsetOf(one)) ||
+    one.arrival - other.arrival
+  );
+}
+
+/** One that missed a heartbeat, or whose stream is broken, may be dead. */
+function isLive(
+  { options, resumedMs }: MachineState,
+  { heartbeatMs, cutMs }: Session,
+  nowMs: number,
+): boolean {
+  return cutMs === undefined && nowMs - Math.max(heartbeatMs, resumedMs) < options.heartbeatMs * 2;
+}
+
+/**
+ * Different layers are read by different nodes where that costs nothing: who reads more layers than the newcomer from
+ * the registry, and began this one just now, lets it do that.
+ */
+export function takeRole(state: MachineState, newcomer: Member, step: Step): void {
+  const first = rootOf(newcomer);
+  const { reading: hold, session } = first;
+  if (first === newcomer || first.parent !== 'registry' || !hold || first.isComplete) return;
+  if (hold.offset > 0 || step.nowMs - hold.sinceMs >= state.options.yieldMs) return;
+  if (session.peer.origins < newcomer.session.peer.origins + 2) return;
+  if (!canServe(state, newcomer, step.nowMs) || !mayReadFrom(state, first, newcomer, step.nowMs)) return;
+  attach(newcomer, 'registry', step.nowMs);
+  send(first, newcomer, step);
+}
+
+/** Only the service judges who reads the registry: slow is well, but who stands still while others read from it is not. */
+export function expireOrigin(state: MachineState, member: Member, step: Step): void {
+  const { reading: hold, parent } = member;
+  if (!hold || isMember(parent) || !member.children?.size) return;
+  if (hold.total > 0 && hold.offset >= hold.total) return;
+  const sinceMs = Math.max(hold.progressedMs, member.servingMs, state.resumedMs);
+  if (step.nowMs - sinceMs < state.options.originStallMs) return;
+  ban(state, member, step);
+  abandon(state, member, step);
+  place(state, member, step);
+}

@@ -1,0 +1,92 @@
+import type { SourceReply, SourceRequest } from '../locks.ts';
+import type { Replies } from './commands.ts';
+import type { Step } from './events.ts';
+import { claimHold } from './grant.ts';
+import { abandon, place, send } from './origins.ts';
+import { bestParent } from './parents.ts';
+import { advance, readerOf } from './readers.ts';
+import { findLock, type MachineState } from './state.ts';
+import { isMember, type Member, offsetOf, sourceOf } from './swarm.ts';
+import { ban, report } from './troubles.ts';
+
+/** When to ask again, in milliseconds: holders report how far they are about this often. */
+const retryMs = 1_000;
+/** One that could read and gets no further for this long is stuck, and not starved; in milliseconds. */
+const stuckMs = 4_000;
+
+/** A holder tells how far it is, and asks where to read on. */
+export function sources(state: MachineState, request: SourceRequest, step: Step): Replies['sources'] {
+  const { sessionId, resourceId, token, offset, bad } = request;
+  const session = state.sessions.get(sessionId);
+  if (!session) return { kind: 'unknown-session' };
+  session.cutMs = undefined;
+  const lock = findLock(state, session.domain, resourceId);
+  const hold = lock?.holder;
+  if (!lock || hold?.sessionId !== sessionId || hold.token !== token || hold.type !== 'pull') {
+    return { kind: 'not-holder', message: `${session.nodeId} does not hold the lock under this token` };
+  }
+  claimHold(state, lock, hold, step);
+  advance(hold, offset, step);
+  const reader = readerOf(state, session, lock, hold, step);
+  return bad ? complain(state, reader, bad.sessionId, step) : goOn(state, reader, step);
+}
+
+/** Nothing more comes, or it asks whether it is still right where it is. */
+function goOn(state: MachineState, reader: Member, step: Step): SourceReply {
+  const { parent } = reader;
+  if (parent === 'unknown') place(state, reader, step, true);
+  else if (parent === 'registry' || (isMember(parent) && isStuck(parent, step)))
+    advanceTo(state, reader, step);
+  return isMember(reader.parent) && !isAhead(reader.parent, reader) ? wait : answer(reader);
+}
+
+/** To somebody who has more, if there is one. */
+function advanceTo(state: MachineState, reader: Member, step: Step): void {
+  const parent = bestParent(state, reader, step.nowMs, true);
+  if (parent) send(reader, parent, step, true);
+}
+
+/**
+ * It was served badly. A report that crosses with a move names a source that is none any more; and who has all that the
+ * source has is starved, for which only whoever reads the registry can be to blame.
+ */
+function complain(
+  state: MachineState,
+  reader: Member,
+  sessionId: SourceRequest['sessionId'],
+  step: Step,
+): SourceReply {
+  const accused = reader.swarm.members.get(sessionId);
+  if (reader.parent !== 'unknown' && reader.parent !== accused) return goOn(state, reader, step);
+  if (accused && accused !== reader) {
+    if (!isAhead(accused, reader) && !isBroken(accused, step)) return wait;
+    const isEnough = report(state, accused, reader.session.domain, step);
+    if (isEnough) {
+      ban(state, accused, step);
+      abandon(state, accused, step, reader);
+    }
+  }
+  if (reader.parent === accused || reader.parent === 'unknown') place(state, reader, step, true);
+  return answer(reader);
+}
+
+function isAhead(source: Member, reader: Member): boolean {
+  return offsetOf(source) > offsetOf(reader);
+}
+
+/** Its own fault, and not that of whom it reads from; or its connection broke, and with it whatever it served. */
+function isBroken(source: Member, step: Step): boolean {
+  return source.session.cutMs !== undefined || isStuck(source, step);
+}
+
+function isStuck(source: Member, { nowMs }: Step): boolean {
+  const { parent, reading, movedMs } = source;
+  if (!reading || !isMember(parent) || !isAhead(parent, source)) return false;
+  return nowMs - Math.max(movedMs, reading.progressedMs) >= stuckMs;
+}
+
+function answer(reader: Member): SourceReply {
+  return { kind: 'source', source: sourceOf(reader) };
+}
+
+const wait: SourceReply = { kind: 'wait', retryMs };

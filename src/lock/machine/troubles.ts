@@ -1,0 +1,54 @@
+import type { Step } from './events.ts';
+import type { MachineState } from './state.ts';
+import type { Member, Trouble } from './swarm.ts';
+
+/** So many domains must complain before a source is nobody's any more. */
+const enough = 2;
+
+/** Notes that this domain was served badly. True once enough of them were. */
+export function report(state: MachineState, accused: Member, domain: string, { nowMs }: Step): boolean {
+  const { reports } = troubleOf(accused);
+  reports.set(domain, nowMs);
+  accused.session.peer.blamedMs = nowMs;
+  const fresh = [...reports.values()].filter((atMs) => nowMs - atMs < state.options.banMs);
+  return fresh.length >= enough;
+}
+
+/** Nobody is sent there for a while. */
+export function ban(state: MachineState, member: Member, { nowMs }: Step): void {
+  troubleOf(member).bannedUntilMs = nowMs + state.options.banMs;
+}
+
+export function isBanned(state: MachineState, { swarm, session }: Member, nowMs: number): boolean {
+  const lostUntilMs = state.lostSessions.get(session.id) ?? Number.NEGATIVE_INFINITY;
+  const bannedUntilMs = swarm.troubles?.get(session.id)?.bannedUntilMs ?? Number.NEGATIVE_INFINITY;
+  return nowMs < Math.max(lostUntilMs, bannedUntilMs);
+}
+
+/** Whether this domain was served badly by it lately. */
+export function isReportedBy(
+  state: MachineState,
+  { swarm, session }: Member,
+  domain: string,
+  nowMs: number,
+): boolean {
+  const atMs = swarm.troubles?.get(session.id)?.reports.get(domain);
+  return atMs !== undefined && nowMs - atMs < state.options.banMs;
+}
+
+/** Sessions that were lost are no source for a while, should they come back. */
+export function forgetLost(state: MachineState, { nowMs }: Step): void {
+  for (const [id, untilMs] of state.lostSessions) {
+    if (untilMs > nowMs) return;
+    state.lostSessions.delete(id);
+  }
+}
+
+function troubleOf({ swarm, session }: Member): Trouble {
+  swarm.troubles ??= new Map();
+  const known = swarm.troubles.get(session.id);
+  if (known) return known;
+  const trouble = { reports: new Map(), bannedUntilMs: Number.NEGATIVE_INFINITY };
+  swarm.troubles.set(session.id, trouble);
+  return trouble;
+}
