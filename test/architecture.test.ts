@@ -18,7 +18,7 @@ const zones: readonly Zone[] = [
   { name: 'source', files: /^source\//, may: ['core', 'source-ports'] },
   {
     name: 'store-ports',
-    files: /^store\/(check|blob-store|garbage|image-store|references)\.ts$/,
+    files: /^store\/(check|blob-store|garbage|growing-blobs|image-store|references)\.ts$/,
     may: ['core'],
   },
   { name: 'store', files: /^store\//, may: ['core', 'store-ports'] },
