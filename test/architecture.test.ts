@@ -38,6 +38,12 @@ const zones: readonly Zone[] = [
   { name: 'lock-backends', files: /^lock\/backends\//, may: ['core', 'http', 'lock', 'lock-ports'] },
   { name: 'lock', files: /^lock\//, may: ['core', 'lock-ports'] },
   {
+    name: 'peer',
+    files: /^peer\//,
+    may: ['core', 'http', 'registry', 'source', 'source-ports'],
+    mayTypes: ['lock-ports', 'store-ports', 'registry-ports'],
+  },
+  {
     name: 'hooks-layer',
     files: /^hooks\/layer[^/]*\.ts$/,
     may: ['core'],
@@ -73,6 +79,7 @@ const zones: readonly Zone[] = [
       'lock',
       'lock-server',
       'lock-backends',
+      'peer',
       'hooks-layer',
       'orchestrator',
       'demo',
@@ -102,7 +109,7 @@ const homes: readonly { readonly packages: RegExp; readonly files: RegExp }[] = 
   { packages: /^ora$/, files: /^ui\/progress\.ts$/ },
   { packages: /^p-limit$/, files: /^orchestrator\// },
   { packages: /^(tar-stream|fzstd)$/, files: /^store\/outputs\// },
-  { packages: /^fastify$/, files: /^lock\/server\// },
+  { packages: /^fastify$/, files: /^(lock\/server|peer)\// },
   { packages: /^prom-client$/, files: /^lock\/server\/metrics\.ts$/ },
   { packages: /^lmdb$/, files: /^lock\/backends\/durable\/disk\.ts$/ },
   // Its parts only: the whole takes long to load.

@@ -5,6 +5,8 @@ import type { ByteRange } from './blob-store.ts';
 export interface GrowingBlob {
   /** Bytes of the whole. Absent while it is being written: the file does not say how many there will be. */
   readonly size?: number;
+  /** Bytes that are there now. @throws LayerpullError `store_failed` */
+  bytes(): Promise<number>;
   /**
    * The bytes of `range`, one read at a time; they follow a writer until the last one is there, no faster than they are
    * taken.

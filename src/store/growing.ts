@@ -69,6 +69,11 @@ class OpenBlob implements GrowingBlob {
     }
   }
 
+  async bytes(): Promise<number> {
+    const { digest } = this.#parts;
+    return (await storing(`read ${digest}`, () => this.#file.handle.stat())).size;
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#file.handle.close();
     return this.#closed;
