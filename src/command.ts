@@ -37,6 +37,8 @@ export interface CommandContext {
   readonly clock: Clock;
   /** Aborts with the first SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
+  /** What SIGHUP does from here on in place of ending the command; undefined: it ends it. */
+  readonly onHangup: Interrupt['onHangup'];
 }
 
 /** Shared flags, configuration, signals and errors of every command. */
@@ -63,7 +65,8 @@ export abstract class BaseCommand extends Command {
     const log = openLog(output, machine, options);
     const interrupt = hearSignals(machine, options);
     try {
-      await action({ machine, output, log, clock: systemClock, signal: interrupt.signal });
+      const { signal, onHangup } = interrupt;
+      await action({ machine, output, log, clock: systemClock, signal, onHangup });
     } catch (error) {
       // Whatever broke because of the signal, the signal is what happened.
       throw interrupt.reason() ?? error;

@@ -9,6 +9,7 @@ import type { Locks } from '../lock/locks.ts';
 import { tellCopiesApart } from '../lock/store-copies.ts';
 import { createSessions } from '../store/sessions.ts';
 import { Closers } from './closers.ts';
+import { serverLocks } from './trust.ts';
 
 const clock = systemClock;
 
@@ -17,7 +18,7 @@ export function coordination(config: CoordinationConfig, store: string, log: Log
   const { servers, version } = config;
   if (servers.length > 0) {
     const sessions = createSessions(store, clock.wallNow);
-    return tellCopiesApart({ locks: createHttpLocks({ servers, version, clock }), sessions, clock, log });
+    return tellCopiesApart({ locks: serverLocks(config, log), sessions, clock, log });
   }
   return createEmbeddedLocks({
     store,

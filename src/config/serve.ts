@@ -1,4 +1,5 @@
 import { LayerpullError } from '../core/errors.ts';
+import { readServingTrust, type TrustConfig } from './trust.ts';
 import {
   type GivenFlags,
   type Machine,
@@ -17,6 +18,8 @@ export interface ServeConfig {
   /** Absolute path of what the server keeps; undefined keeps it in memory. */
   readonly data: string | undefined;
   readonly bounds: ServeBounds;
+  /** Who may ask; undefined: everyone. */
+  readonly trust?: TrustConfig | undefined;
 }
 
 /** What the lock service allows; times in milliseconds. */
@@ -47,6 +50,7 @@ export function readServeConfig(flags: GivenFlags, machine: Machine): ServeConfi
     port,
     data: readData(flags, machine),
     bounds: readBounds(flags, machine),
+    trust: readServingTrust(flags, machine),
   };
 }
 

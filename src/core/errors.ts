@@ -37,6 +37,8 @@ export const errorTable = {
 
   access_denied: { exitCode: exitCodes.accessDenied, retryable: false },
   credentials_unusable: { exitCode: exitCodes.accessDenied, retryable: false },
+  /** By the lock server: a token or a certificate is missing there or not accepted. */
+  lock_denied: { exitCode: exitCodes.accessDenied, retryable: false },
 
   registry_unreachable: { exitCode: exitCodes.unavailable, retryable: true },
   registry_failed: { exitCode: exitCodes.unavailable, retryable: true },
@@ -142,6 +144,7 @@ export function systemCodeOf(value: unknown): string | undefined {
 }
 
 function originOf(code: ErrorCode): ErrorOrigin {
+  if (code === 'lock_denied') return 'lock';
   switch (errorTable[code].exitCode) {
     case exitCodes.usage:
     case exitCodes.interrupted:

@@ -1,7 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { HttpClient } from './client.ts';
-import type { ClientTrust } from './fleet-trust.ts';
 
 /** What came in place of a token that is known; undefined: one did. */
 export type TokenFault = 'missing' | 'wrong';
@@ -36,27 +34,4 @@ function tokenOf({ headersDistinct }: IncomingMessage): string | undefined {
   const given = headersDistinct['authorization'] ?? [];
   if (given.length > 1) return '';
   return /^Bearer +([^\s,]+) *$/i.exec(given[0] ?? '')?.[1];
-}
-
-/**
- * A client that sends the token with each request that does not follow a redirect elsewhere. Where it is refused, the
- * file may have changed a moment ago: then the new one is tried, once.
- */
-export function withToken(http: HttpClient, trust: ClientTrust): HttpClient {
-  return {
-    async send(request) {
-      const token = request.isForeign ? undefined : trust.token();
-      if (token === undefined) return await http.send(request);
-      const sendWith = (bearer: string) =>
-        http.send({ ...request, headers: { ...request.headers, authorization: `Bearer ${bearer}` } });
-      const response = await sendWith(token);
-      if (response.status !== 401) return response;
-      trust.look();
-      const next = trust.token();
-      if (next === undefined || next === token) return response;
-      await response.discard();
-      return await sendWith(next);
-    },
-    close: () => http.close(),
-  };
 }

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type SecureContextOptions, TLSSocket } from 'node:tls';
@@ -74,7 +75,7 @@ export function createServing(trust: FleetTrust): Serving {
 /** Without tickets: who comes back with one shows no certificate, and Node calls that authorized. */
 function contextOf(trust: FleetTrust): SecureContextOptions {
   const { pair, ca } = trust.secrets();
-  return { ...pair, ...(ca === undefined ? {} : { ca, secureOptions: noTickets }) };
+  return { ...pair, ...(ca === undefined ? {} : { ca, secureOptions: constants.SSL_OP_NO_TICKET }) };
 }
 
 const bearer = 'Bearer realm="layerpull"';
@@ -91,3 +92,30 @@ const tokenFaults = {
     challenge: `${bearer}, error="invalid_token"`,
   },
 } as const satisfies Record<string, ServingRefusal>;
+
+/** A certificate has to have come over this very connection, and to be of one of our authorities. */
+function certificateFault({ socket }: IncomingMessage): ServingRefusal | undefined {
+  if (socket instanceof TLSSocket && socket.getPeerX509Certificate() !== undefined) {
+    if (socket.authorized) return undefined;
+    // Typed as an Error; it is the code of one.
+    const why = certificateProblem(String(socket.authorizationError));
+    return {
+      code: 'certificate_refused',
+      message: `the certificate of the client ${why}`,
+      challenge: bearer,
+    };
+  }
+  const message = 'a certificate of the client is needed, of an authority that this server knows';
+  return { code: 'certificate_required', message, challenge: bearer };
+}
+
+function certificateProblem(code: string): string {
+  switch (tlsProblemOfCode(code)) {
+    case 'authority':
+      return 'is of an authority that this server does not know';
+    case 'dates':
+      return code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet';
+    default:
+      return `is not accepted: ${code.replace(/[^\w -]/g, '?').slice(0, 100)}`;
+  }
+}

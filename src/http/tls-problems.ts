@@ -24,7 +24,10 @@ const problems: readonly (readonly [codes: RegExp, problem: TlsProblem])[] = [
 
 /** Undefined: not about TLS, as far as one can tell. */
 export function tlsProblemOf(error: unknown): TlsProblem | undefined {
-  const code = ownCodeOf(error) ?? '';
+  return tlsProblemOfCode(ownCodeOf(error) ?? '');
+}
+
+export function tlsProblemOfCode(code: string): TlsProblem | undefined {
   return problems.find(([codes]) => codes.test(code))?.[1];
 }
 

@@ -17,8 +17,10 @@ export function readTokenFile(file: string): TokenFile {
   const { text, notice } = readSecret(file);
   const lines = text.split('\n').map((line) => line.trim());
   const tokens = lines.filter((line) => line !== '');
-  if (tokens.length === 0) throw bad(file, 'holds no token', 'write one into it, such as of openssl rand -hex 32', from);
-  if (tokens.length > maxTokens) throw bad(file, `holds more than ${maxTokens} tokens`, 'keep those in use', from);
+  if (tokens.length === 0)
+    throw bad(file, 'holds no token', 'write one into it, such as of openssl rand -hex 32', from);
+  if (tokens.length > maxTokens)
+    throw bad(file, `holds more than ${maxTokens} tokens`, 'keep those in use', from);
   const wrong = lines.findIndex((line) => line !== '' && !isToken(line));
   if (wrong >= 0) {
     const hint = 'one a line, of letters, digits and - . _ ~ + / = (at most 1,024)';
@@ -44,7 +46,12 @@ function readSecret(file: string): { text: string; notice: ModeNotice } {
   } finally {
     if (handle !== undefined) closeSync(handle);
   }
-  throw bad(file, 'is no regular file', 'it is read again whenever it changes; write the tokens into a file', from);
+  throw bad(
+    file,
+    'is no regular file',
+    'it is read again whenever it changes; write the tokens into a file',
+    from,
+  );
 }
 
 function readWhole(handle: number, file: string): string {

@@ -185,7 +185,7 @@ export interface ResourceEvent {
  * session frees what it held. Never promised: that an old holder has stopped.
  *
  * Every method throws LayerpullError: `lock_unreachable`, `session_unknown` when the given session is not known
- * (open it again under its id, then ask again), `lock_protocol`. An aborted `signal` throws its reason.
+ * (open it again under its id, then ask again), `lock_denied`, `lock_protocol`. An aborted `signal` throws its reason.
  */
 export interface Locks {
   openSession(request: OpenSession, signal?: AbortSignal): Promise<SessionInfo>;

@@ -25,6 +25,8 @@ export interface Interrupt {
   readonly signal: AbortSignal;
   /** That error, once there is one. */
   reason(): LayerpullError | undefined;
+  /** From here on SIGHUP calls `listener` and ends nothing, as with other servers; undefined: it ends again. */
+  onHangup(listener: (() => void) | undefined): void;
   /** Stops listening; idempotent. */
   dispose(): void;
 }
@@ -40,8 +42,10 @@ export function listenForSignals(options: InterruptOptions): Interrupt {
   const controller = new AbortController();
   const disposed = new AbortController();
   let reason: LayerpullError | undefined;
+  let hangup: (() => void) | undefined;
 
   const onSignal = (signal: StopSignal) => {
+    if (signal === 'SIGHUP' && hangup) return hangup();
     if (reason) return exit(reason.exitCode);
     reason = reasonFor(signal);
     const { exitCode } = reason;
@@ -57,6 +61,9 @@ export function listenForSignals(options: InterruptOptions): Interrupt {
   return {
     signal: controller.signal,
     reason: () => reason,
+    onHangup: (listener) => {
+      hangup = listener;
+    },
     dispose() {
       disposed.abort();
       for (const signal of stopSignals) source.off(signal, onSignal);

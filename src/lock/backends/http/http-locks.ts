@@ -1,5 +1,6 @@
 import type { Clock } from '../../../core/clock.ts';
-import { createHttpClient } from '../../../http/client.ts';
+import { createFleetClient } from '../../../http/fleet-client.ts';
+import type { ClientTrust } from '../../../http/fleet-trust.ts';
 import { createServers } from '../../../http/servers.ts';
 import type { ShortRequest } from '../../../http/short.ts';
 import { createShortClient } from '../../../http/short.ts';
@@ -64,6 +65,8 @@ export interface HttpLocksOptions {
   readonly version: string;
   readonly clock: Clock;
   readonly timeouts?: HttpLocksTimeouts;
+  /** What the servers are told and checked by. Default: nothing, and what Node trusts. Whoever made it closes it. */
+  readonly trust?: ClientTrust | undefined;
   /** Random number in [0, 1): spreads retries and reconnects. Default `Math.random`. */
   readonly random?: () => number;
 }
@@ -73,11 +76,12 @@ export function createHttpLocks(options: HttpLocksOptions): Locks {
   const { clock, timeouts = {}, socketPath, random = Math.random } = options;
   const urls = options.servers.length > 0 ? options.servers : [new URL('http://localhost')];
   const servers = createServers(urls);
-  const http = createHttpClient({
+  const connecting = {
     userAgent: `layerpull/${options.version}`,
     connectTimeoutMs: timeouts.connectMs ?? Math.ceil(3_000 / urls.length),
     ...(socketPath === undefined ? {} : { socketPath }),
-  });
+  };
+  const http = createFleetClient(connecting, options.trust);
   const requestMs = timeouts.requestMs ?? 30_000;
   const short = createShortClient({
     http,
