@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { bad, unreadable } from './certificates.ts';
 import { type ModeNotice, modeNotice } from './secret-mode.ts';
 
@@ -35,30 +35,39 @@ function isToken(text: string): boolean {
 }
 
 function readSecret(file: string): { text: string; notice: ModeNotice } {
+  const { bytes, stats } = readBytes(file);
+  if (!stats.isFile()) {
+    throw bad(
+      file,
+      'is no regular file',
+      'it is read again when it changes: write the tokens into a file',
+      from,
+    );
+  }
+  if (bytes.length > maxBytes)
+    throw bad(file, `is longer than ${maxBytes / 1_024} KiB`, 'one token a line', from);
+  return { text: bytes.toString('utf8'), notice: modeNotice(file, stats, from) };
+}
+
+function readBytes(file: string): { bytes: Buffer; stats: Stats } {
   let handle: number | undefined;
   try {
     // A pipe that nobody writes to would stop everything.
     handle = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = fstatSync(handle);
-    if (stats.isFile()) return { text: readWhole(handle, file), notice: modeNotice(file, stats, from) };
+    return { bytes: stats.isFile() ? readSome(handle) : Buffer.alloc(0), stats };
   } catch (error) {
     throw unreadable(file, error, from);
   } finally {
     if (handle !== undefined) closeSync(handle);
   }
-  throw bad(
-    file,
-    'is no regular file',
-    'it is read again whenever it changes; write the tokens into a file',
-    from,
-  );
 }
 
-function readWhole(handle: number, file: string): string {
+/** As much as it may have and a byte more. */
+function readSome(handle: number): Buffer {
   const bytes = Buffer.alloc(maxBytes + 1);
   let length = 0;
-  for (let read = 1; read > 0 && length < bytes.length; length += read)
+  for (let read = 1; read > 0; length += read)
     read = readSync(handle, bytes, length, bytes.length - length, null);
-  if (length > maxBytes) throw bad(file, `is longer than ${maxBytes / 1_024} KiB`, 'one token a line', from);
-  return bytes.toString('utf8', 0, length);
+  return bytes.subarray(0, length);
 }
