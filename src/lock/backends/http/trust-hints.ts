@@ -1,7 +1,9 @@
 import { certificateNames, ownCodeOf, tlsProblemOf } from '../../../http/tls-problems.ts';
+import { TransportError } from '../../../http/transport.ts';
 
 /** What to do about a lock server with which no TLS came about; undefined: that was not it. */
-export function hintOfTls(error: unknown, server: URL): string | undefined {
+export function hintOfTls(failure: unknown, server: URL): string | undefined {
+  const error = failure instanceof TransportError ? failure.cause : failure;
   switch (tlsProblemOf(error)) {
     case 'authority':
       return 'name the authority of its certificate with --tls-ca';
