@@ -45,6 +45,8 @@ export const errorTable = {
   registry_stalled: { exitCode: exitCodes.unavailable, retryable: true },
   registry_protocol: { exitCode: exitCodes.unavailable, retryable: false },
   rate_limited: { exitCode: exitCodes.unavailable, retryable: true },
+  /** Other nodes gave nothing: a warning, for the pull goes on. */
+  peers_unusable: { exitCode: exitCodes.unavailable, retryable: true },
   timed_out: { exitCode: exitCodes.unavailable, retryable: true },
 
   digest_mismatch: { exitCode: exitCodes.wrongContent, retryable: true },

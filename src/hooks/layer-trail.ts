@@ -9,10 +9,14 @@ const barred: Standing = { kind: 'barred' };
  * Which sources gave the bytes of one layer, and what follows when they turn out wrong: whoever gave all of them is
  * wrong; of several, or of bytes that were there before, nobody knows who it was, so all of them are doubtful. A
  * doubtful source is asked last, and then alone from the first byte to the last, so that the next result is proof.
+ *
+ * A relay, which hands on what it is only downloading itself, is never proved wrong: it could not check the bytes yet,
+ * and finds out when it has all of them. It is doubtful.
  */
 export class Trail {
   readonly #wrong = new Map<string, unknown>();
   readonly #doubtful = new Set<string>();
+  readonly #relays = new Set<string>();
   #contributors = new Set<string>();
   #current: string | undefined;
   #hasBarred = false;
@@ -24,8 +28,11 @@ export class Trail {
     this.#hasBarred = false;
   }
 
-  use({ url }: SourceUse): void {
+  /** @param isRelay whether the source cannot have checked what it gives */
+  use({ url }: SourceUse, isRelay = false): void {
     this.#current = url;
+    if (isRelay) this.#relays.add(url);
+    else this.#relays.delete(url);
   }
 
   /** Bytes came from the source in use. */
@@ -54,7 +61,7 @@ export class Trail {
    */
   mismatch(error: unknown, inherited: boolean): boolean {
     const given = [...this.#contributors];
-    const isProof = !inherited && given.length === 1;
+    const isProof = !inherited && given.length === 1 && !given.some((url) => this.#relays.has(url));
     const news = given.filter((url) => !(isProof ? this.#wrong : this.#doubtful).has(url));
     for (const url of news) {
       if (isProof) this.#wrong.set(url, error);

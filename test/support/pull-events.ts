@@ -27,6 +27,7 @@ export const pullResult: PullResult = {
   bytesFromRegistry: 4_195_304,
   bytesFromPeers: 0,
   bytesSaved: 2_097_152,
+  bytesSpared: 2_097_152,
   durationMs: 1_320,
 };
 
