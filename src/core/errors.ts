@@ -63,6 +63,9 @@ export const errorTable = {
   lock_lost: { exitCode: exitCodes.coordination, retryable: true },
   holder_slow: { exitCode: exitCodes.coordination, retryable: true },
 
+  /** Others cannot read from this node: a warning, for the pull goes on. */
+  share_failed: { exitCode: exitCodes.coordination, retryable: true },
+
   store_unusable: { exitCode: exitCodes.storage, retryable: false },
   store_full: { exitCode: exitCodes.storage, retryable: false },
   store_failed: { exitCode: exitCodes.storage, retryable: true },
