@@ -246,8 +246,11 @@ export interface Hold {
    * before the server may give it away unheard: read it before each step that cannot be taken back.
    */
   readonly revoked: AbortSignal;
-  /** Tells how many bytes are in the store; sent with the next heartbeat. */
-  progress(offset: number): void;
+  /**
+   * Tells how many bytes are in the store; sent with the next heartbeat. With `total` where the size of the whole was
+   * not known when the lock was asked for.
+   */
+  progress(offset: number, total?: number): void;
   /** Ends the hold; idempotent, and never throws: what could not be told ends with the session. */
   release(outcome: Outcome): Promise<void>;
 }

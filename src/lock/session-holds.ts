@@ -36,7 +36,8 @@ export interface HoldParts {
 const lookEveryMs = 250;
 
 export function createHold(parts: HoldParts): ActiveHold {
-  const { type, resourceId, total } = parts.request;
+  const { type, resourceId } = parts.request;
+  let { total } = parts.request;
   const { isOutOfTouch, guide: active } = parts;
   const { guide, move } = active;
   const revocation = new AbortController();
@@ -60,8 +61,9 @@ export function createHold(parts: HoldParts): ActiveHold {
       look();
       return revocation.signal;
     },
-    progress(reached) {
+    progress(reached, whole = total) {
       offset = reached;
+      total = whole;
       parts.onProgress();
     },
     release(outcome) {
