@@ -1,17 +1,28 @@
-import { toNodeId } from '../../src/core/ids.ts';
+import { toNodeId, toStoreId } from '../../src/core/ids.ts';
 import { createMemoryLocks } from '../../src/lock/backends/memory.ts';
 import { createRelayLocks } from '../../src/lock/relay.ts';
-import { openLockSession } from '../../src/lock/session.ts';
+import { type LockSession, openLockSession } from '../../src/lock/session.ts';
 import { describeLocks } from '../conformance/locks.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 
+/** Stores are told apart by the local service; the lock server has room for each grant of it. */
 describeLocks('of an agent, in front of a lock server', async (setup) => {
   const clock = createFakeClock();
   const server = createMemoryLocks({ clock, recoveryMs: 0 });
-  const upstream = openLockSession({ locks: server, nodeId: toNodeId('agent'), clock });
+  const sessions: LockSession[] = [];
+  const openSession = (nodeId: string, storeId: string) => {
+    const names = { nodeId: toNodeId(nodeId), storeId: toStoreId(storeId) };
+    const session = openLockSession({ locks: server, clock, ...names });
+    sessions.push(session);
+    return session;
+  };
+  const { sessionId, claimMs } = openSession('agent', 'store');
   const locks = createRelayLocks({
     local: (observe) => createMemoryLocks({ clock, ...setup, observe }),
-    upstream,
+    upstream: {
+      ...{ sessionId, claimMs },
+      acquire: (...args) => openSession('agent', `store ${sessions.length}`).acquire(...args),
+    },
     clock,
     hasBlob: async () => false,
   });
@@ -20,7 +31,8 @@ describeLocks('of an agent, in front of a lock server', async (setup) => {
     advance: (ms) => clock.advance(ms),
     close: async () => {
       await locks.close();
-      await Promise.all([upstream.close(), server.close()]);
+      await Promise.all(sessions.map((session) => session.close()));
+      await server.close();
     },
   };
 });
