@@ -131,7 +131,7 @@ function openSession(
   const service = closers.add(coordination(config, store.blobs.path, log));
   return closers.add(
     openLockSession({
-      locks: service,
+      locks: service.locks,
       nodeId: node,
       storeId: store.blobs.storeId,
       ...(url === undefined ? {} : { url }),

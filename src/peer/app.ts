@@ -1,21 +1,19 @@
-import { createServer, type Server } from 'node:http';
-import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https';
+import type { Server } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Digest, isDigest } from '../core/digest.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { Serving } from '../http/serving.ts';
 import type { GrowingBlob, GrowingBlobs } from '../store/growing-blobs.ts';
 import { bytesHeader } from './probe.ts';
 import { type WantedRange, wantedOf } from './range.ts';
-import { bringsToken } from './token.ts';
 import type { Transfers } from './transfers.ts';
 
 export interface PeerAppDeps {
   readonly blobs: GrowingBlobs;
   readonly transfers: Transfers;
   readonly log: Log;
-  readonly token: string | undefined;
-  readonly tls: TlsOptions | undefined;
+  readonly serving: Serving;
   readonly maxConnections: number;
   /** Whether the server is being closed. */
   readonly isClosing: () => boolean;
@@ -30,7 +28,8 @@ const version = { 'docker-distribution-api-version': 'registry/2.0' };
 export function createPeerApp(deps: PeerAppDeps): FastifyInstance {
   const app: FastifyInstance = Fastify({
     serverFactory: (handler) => {
-      const server = deps.tls ? createTlsServer(deps.tls, handler) : createServer(handler);
+      const server = deps.serving.createServer({});
+      server.on('request', handler);
       return limited(server, deps.maxConnections);
     },
     bodyLimit: 1_024,
@@ -65,21 +64,15 @@ function limited(server: Server, maxConnections: number): Server {
   return server;
 }
 
-function admits({ token }: PeerAppDeps, { method, headers }: FastifyRequest, reply: FastifyReply): boolean {
+function admits({ serving }: PeerAppDeps, { method, raw }: FastifyRequest, reply: FastifyReply): boolean {
   if (method !== 'GET' && method !== 'HEAD') {
     void refuse(reply.header('allow', 'GET, HEAD'), 405, 'UNSUPPORTED', 'this server only serves');
     return false;
   }
-  if (token !== undefined && !bringsToken(headers.authorization, token)) {
-    void refuse(
-      reply.header('www-authenticate', 'Bearer'),
-      401,
-      'UNAUTHORIZED',
-      'the token is missing or wrong',
-    );
-    return false;
-  }
-  return true;
+  const refusal = serving.refuse(raw);
+  if (!refusal) return true;
+  void refuse(reply.header('www-authenticate', refusal.challenge), 401, 'UNAUTHORIZED', refusal.message);
+  return false;
 }
 
 function refuse(reply: FastifyReply, status: number, code: OciCode, message: string): FastifyReply {

@@ -4,7 +4,7 @@ import type { Descriptor } from '../core/descriptor.ts';
 import { isLayerpullError, LayerpullError } from '../core/errors.ts';
 import { isLinkLocal } from '../http/addresses.ts';
 import { createHttpClient, type HttpClient } from '../http/client.ts';
-import type { TlsSettings } from '../http/trust.ts';
+import type { ClientTrust } from '../http/fleet-trust.ts';
 import type { Access } from '../registry/access.ts';
 import { createBlobs } from '../registry/blobs.ts';
 import { blobUrl } from '../registry/endpoint.ts';
@@ -16,10 +16,8 @@ import { bytesHeader } from './probe.ts';
 export interface PeersOptions {
   readonly userAgent: string;
   readonly clock: Clock;
-  /** Bearer token of the fleet. Default: none is sent. */
-  readonly token?: string | undefined;
-  /** Certificates. Default: what Node trusts. */
-  readonly tls?: TlsSettings;
+  /** What peers are told and checked by. Default: nothing, and what Node trusts. Whoever made it closes it. */
+  readonly trust?: ClientTrust | undefined;
   /** Milliseconds without a byte until a peer counts as silent. Default 5,000. */
   readonly silenceMs?: number;
   /** Slower than this over 10 s, a peer is left. Default 16,384; 0: none is too slow. */
@@ -51,11 +49,12 @@ const repository = 'layerpull';
 
 /** @throws LayerpullError `usage` for certificate files that cannot be used */
 export function createPeers(options: PeersOptions): Peers {
-  const { userAgent, clock, token, tls = {}, silenceMs = defaultSilenceMs } = options;
+  const { userAgent, clock, trust, silenceMs = defaultSilenceMs } = options;
   const { minBytesPerSecond = slowness.bytesPerSecond } = options;
-  const http = options.http ?? createHttpClient({ userAgent, refuseLinkLocal: true, tls });
+  const ownTls = trust && { ownTls: trust.tls };
+  const http = options.http ?? createHttpClient({ userAgent, refuseLinkLocal: true, ...ownTls });
   const transport = namingHosts(http);
-  const access = accessOf(transport, token);
+  const access = accessOf(transport, trust);
   const minRate = { clock, bytesPerSecond: minBytesPerSecond, windowMs: slowness.windowMs };
   return {
     blobs: (url) => ({
@@ -82,10 +81,11 @@ export function createPeers(options: PeersOptions): Peers {
 }
 
 /** Sends the fleet's token and nothing else; whatever comes back, redirects too, is the answer. */
-function accessOf(transport: Transport, token: string | undefined): Access {
-  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+function accessOf(transport: Transport, trust: ClientTrust | undefined): Access {
   return {
     async get(_, { method = 'GET', headers, ...request }) {
+      const token = trust?.token();
+      const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
       const sent = { ...request, method, headers: { ...headers, ...authorization }, isForeign: true };
       return { ...(await transport.send(sent)), url: request.url };
     },

@@ -1,10 +1,10 @@
-import type { ServerOptions as TlsOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../core/clock.ts';
 import type { Digest } from '../core/digest.ts';
 import { LayerpullError, messageOf, systemCodeOf } from '../core/errors.ts';
 import { type Log, silentLog } from '../core/log.ts';
+import { openServing, type Serving } from '../http/serving.ts';
 import type { GrowingBlobs } from '../store/growing-blobs.ts';
 import { createPeerApp } from './app.ts';
 import { defaultTransferLimits, type TransferLimits, Transfers } from './transfers.ts';
@@ -15,10 +15,8 @@ export interface PeerServerOptions extends Partial<TransferLimits> {
   readonly clock: Clock;
   /** Default: nothing is logged. */
   readonly log?: Log;
-  /** The bearer token without which nobody gets anything. Default: everybody is served. */
-  readonly token?: string | undefined;
-  /** Speaks TLS with these certificates. Default: plain http. */
-  readonly tls?: TlsOptions | undefined;
+  /** Default: everybody is served, in clear. */
+  readonly serving?: Serving;
   /** Connections at once; more are closed at once. Default 1,024. */
   readonly maxConnections?: number;
 }
@@ -39,13 +37,13 @@ export interface PeerServer {
 
 /** A read-only OCI distribution API over a store, also for blobs that are still being written into it. */
 export function createPeerServer(options: PeerServerOptions): PeerServer {
-  const { blobs, clock, log = silentLog, token, tls, maxConnections = 1_024, ...limits } = options;
+  const { blobs, clock, log = silentLog, serving = openServing, maxConnections = 1_024, ...limits } = options;
   const transfers = new Transfers(clock, { ...defaultTransferLimits, ...limits });
   let closed: Promise<void> | undefined;
   const isClosing = () => closed !== undefined;
-  const app = createPeerApp({ blobs, transfers, log, token, tls, maxConnections, isClosing });
+  const app = createPeerApp({ blobs, transfers, log, serving, maxConnections, isClosing });
   return {
-    listen: ({ host, port }) => listen(app, { host, port, scheme: tls ? 'https' : 'http' }),
+    listen: ({ host, port }) => listen(app, { host, port, scheme: serving.scheme }),
     readers: () => transfers.count,
     served: () => transfers.served,
     close: ({ waitMs = 0 } = {}) => {

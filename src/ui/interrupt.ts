@@ -27,6 +27,8 @@ export interface Interrupt {
   reason(): LayerpullError | undefined;
   /** From here on SIGHUP calls `listener` and ends nothing, as with other servers; undefined: it ends again. */
   onHangup(listener: (() => void) | undefined): void;
+  /** Gives an orderly end more time: so many milliseconds from the first signal on. */
+  allow(graceMs: number): void;
   /** Stops listening; idempotent. */
   dispose(): void;
 }
@@ -38,7 +40,8 @@ const stopSignals: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
  * the exit code of the first.
  */
 export function listenForSignals(options: InterruptOptions): Interrupt {
-  const { source, clock, announce, exit, graceMs = 1_800 } = options;
+  const { source, clock, announce, exit } = options;
+  let { graceMs = 1_800 } = options;
   const controller = new AbortController();
   const disposed = new AbortController();
   let reason: LayerpullError | undefined;
@@ -63,6 +66,9 @@ export function listenForSignals(options: InterruptOptions): Interrupt {
     reason: () => reason,
     onHangup: (listener) => {
       hangup = listener;
+    },
+    allow(ms) {
+      graceMs = ms;
     },
     dispose() {
       disposed.abort();

@@ -1,0 +1,139 @@
+import type { AgentConfig } from '../config/agent.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { localAddressTowards } from '../http/local-address.ts';
+import { Announcer } from '../lock/announcer.ts';
+import type { Locks } from '../lock/locks.ts';
+import { type LockSession, openLockSession } from '../lock/session.ts';
+import { openStore, type Store } from '../store/oci-layout.ts';
+import { coordinateStore } from './agent-coordinator.ts';
+import { drain } from './agent-drain.ts';
+import type { AgentParts, PeerDoor } from './agent-parts.ts';
+import { Closers } from './closers.ts';
+import { locksOfServers } from './locks.ts';
+
+export type { AgentParts } from './agent-parts.ts';
+
+const clock = systemClock;
+
+export interface RunningAgent {
+  /** By which other nodes read from this one. */
+  readonly peerUrl: string | undefined;
+  /** Of the registry mirror. */
+  readonly registryUrl: string | undefined;
+  /** Waits until nobody reads from this node any more, at most as long as configured. Never throws. */
+  drain(): Promise<void>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface AgentDeps {
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Starts the agent of a store: it coordinates the processes there, is their one session at the lock server, and serves
+ * what the store has to other nodes.
+ *
+ * @throws LayerpullError `address_in_use`, `usage`, `store_*`, `lock_unreachable`; `signal.reason`
+ */
+export async function startAgent(
+  config: AgentConfig,
+  parts: AgentParts,
+  { log, signal }: AgentDeps,
+): Promise<RunningAgent> {
+  const closers = new Closers();
+  try {
+    const store = await openStore({ path: config.store, clock, log });
+    const peers = await openPeers(config, parts, { store, log, closers });
+    const upstream = openUpstream(config, { store, log, closers, peerUrl: peers?.url });
+    const announcer = announce({ store, log, upstream, isServing: peers !== undefined });
+    const { path } = store.blobs;
+    const onDone: Parameters<typeof coordinateStore>[0]['onDone'] = (type, digest) => {
+      if (type === 'delete') announcer?.went(digest);
+      else announcer?.came(digest);
+    };
+    const seat = closers.add(await coordinateStore({ store: path, upstream, log, onDone }, signal));
+    // Whoever is out of reach now was told of, and is asked again.
+    await upstream?.connect(signal).catch(() => signal.throwIfAborted());
+    if (announcer) await closers.add(announcer).start();
+    const mirror = await parts.openMirror?.(config, { store, log, locks: seat.locks });
+    if (mirror) closers.add(mirror);
+    log.info({ store: path, node: config.node, peer: peers?.url }, 'agent started');
+    return {
+      peerUrl: peers?.url,
+      registryUrl: mirror?.url,
+      drain: () => drain({ upstream, readers: () => peers?.door.readers() ?? 0, clock, log }, config.drainMs),
+      close: () => closers.close(),
+    };
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+interface Opening {
+  readonly store: Store;
+  readonly log: Log;
+  readonly closers: Closers;
+}
+
+async function openPeers(
+  config: AgentConfig,
+  { openPeerDoor }: AgentParts,
+  { store, log, closers }: Opening,
+): Promise<{ readonly door: PeerDoor; readonly url: string } | undefined> {
+  const { peer, servers } = config;
+  if (!peer || !openPeerDoor) return undefined;
+  const door = closers.add(await openPeerDoor(config, { store, log }));
+  const listening = await door.listen(peer);
+  return { door, url: peer.url ?? (await urlForOthers(listening, peer.host, servers)) };
+}
+
+const wildcards = new Set(['0.0.0.0', '::']);
+
+/** Who listens everywhere is reached where it reaches the lock server from. */
+async function urlForOthers(
+  { url, port }: { readonly url: string; readonly port: number },
+  host: string,
+  servers: readonly URL[],
+): Promise<string> {
+  if (!wildcards.has(host)) return url;
+  for (const server of servers) {
+    const address = await localAddressTowards(server);
+    if (address) return `${new URL(url).protocol}//${address.includes(':') ? `[${address}]` : address}:${port}`;
+  }
+  return `${new URL(url).protocol}//localhost:${port}`;
+}
+
+function openUpstream(
+  config: AgentConfig,
+  { store, log, closers, peerUrl }: Opening & { readonly peerUrl: string | undefined },
+): LockSession | undefined {
+  const { node, zone, servers } = config;
+  if (servers.length === 0) return undefined;
+  const { path, storeId } = store.blobs;
+  const locks: Locks = closers.add(locksOfServers(config, path, log));
+  return closers.add(
+    openLockSession({
+      ...{ locks, nodeId: node, storeId, clock, log },
+      ...(peerUrl === undefined ? {} : { url: peerUrl }),
+      ...(zone === undefined ? {} : { zone }),
+      onWarning: ({ code, message, hint }) => log.warn({ code, hint }, `${message}; going on without it`),
+    }),
+  );
+}
+
+interface Announcing {
+  readonly store: Store;
+  readonly log: Log;
+  readonly upstream: LockSession | undefined;
+  readonly isServing: boolean;
+}
+
+function announce({ store, log, upstream, isServing }: Announcing): Announcer | undefined {
+  if (!upstream || !isServing) return undefined;
+  const list = () => store.blobs.list();
+  return new Announcer({ list, announce: (add, remove) => upstream.announce(add, remove), clock, log });
+}
