@@ -1,17 +1,17 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand, type CommandContext } from '../command.ts';
 import { type RunningAgent, startAgent } from '../compose/agent.ts';
-import { agentParts } from '../compose/agent-parts.ts';
 import { type AgentConfig, readAgentConfig } from '../config/agent.ts';
 import type { GivenFlags } from '../config/values.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
 import { nodeFlag } from '../flags/node.ts';
 
 export default class Agent extends BaseCommand {
-  static override summary = 'Run the daemon of a node: one session for all its pulls, and its layers for other nodes.';
+  static override summary =
+    'Run the daemon of a node: one session for all its pulls, and its layers for other nodes.';
 
   static override description =
-    'Prints its URLs and runs until SIGINT or SIGTERM. Then it lets those finish who read from it, and ends with exit code 0. Pulls on its store go through it, whatever --server they are given.';
+    'Prints its URL (or its store, where it serves no other nodes) and runs until SIGINT or SIGTERM. Then it lets those finish who read from it, and ends with exit code 0. Pulls on its store go through it, whatever --server they are given.';
 
   static override examples = [
     '<%= config.bin %> agent --server lock.example:8080',
@@ -32,7 +32,8 @@ export default class Agent extends BaseCommand {
       helpValue: 'HOST:PORT',
     }),
     'peer-url': Flags.string({
-      description: 'URL by which others reach that address. Default: the address that reaches the lock server.',
+      description:
+        'URL by which others reach that address. Default: the address that reaches the lock server.',
       helpValue: 'URL',
     }),
     'drain-timeout': Flags.string({
@@ -59,7 +60,7 @@ export default class Agent extends BaseCommand {
     if (!agent) return;
     try {
       if (output.json) this.printJson(documentOf(agent));
-      else for (const url of urlsOf(agent)) this.print(url);
+      else this.print(agent.peerUrl ?? agent.store);
       await aborted(signal);
       await agent.drain();
     } finally {
@@ -77,19 +78,15 @@ async function startUnlessStopped(
   { log, signal }: CommandContext,
 ): Promise<RunningAgent | undefined> {
   try {
-    return await startAgent(config, agentParts, { log, signal });
+    return await startAgent(config, { log, signal });
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;
   }
 }
 
-function urlsOf({ peerUrl, registryUrl }: RunningAgent): string[] {
-  return [peerUrl, registryUrl].filter((url) => url !== undefined);
-}
-
-function documentOf({ store, peerUrl, registryUrl }: RunningAgent) {
-  return { store, peerUrl: peerUrl ?? null, registryUrl: registryUrl ?? null };
+function documentOf({ store, peerUrl }: RunningAgent) {
+  return { store, peerUrl: peerUrl ?? null };
 }
 
 /** A stop signal is how an agent ends, not a failure of it. */

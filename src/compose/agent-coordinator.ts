@@ -1,10 +1,15 @@
-import type { AgentConfig } from '../config/agent.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Log } from '../core/log.ts';
+import type { LockService, Observe } from '../lock/backends/engine/engine.ts';
 import { createMemoryLocks } from '../lock/backends/memory.ts';
 import type { CoordinatorRecord } from '../lock/coordinator-file.ts';
-import { type EmbeddedServer, type EmbeddedServerOptions, type Seat, takeLead } from '../lock/embedded-election.ts';
+import {
+  type EmbeddedServer,
+  type EmbeddedServerOptions,
+  type Seat,
+  takeLead,
+} from '../lock/embedded-election.ts';
 import type { OperationType } from '../lock/locks.ts';
 import { createRelayLocks } from '../lock/relay.ts';
 import type { LockSession } from '../lock/session.ts';
@@ -44,28 +49,24 @@ async function serveStore(
   const { upstream, log } = parts;
   const closers = new Closers();
   const stall = upstream ? { stallMs: relayedStallMs } : {};
-  const memory = createMemoryLocks({
-    ...{ clock, log, firstToken, recoveryMs, ...stall },
-    observe: (news) => observe(news),
-  });
-  let observe: Parameters<Parameters<typeof createRelayLocks>[0]['local']>[0] = () => {};
-  const sessions = createSessions(parts.store, clock.wallNow);
+  let memory: LockService | undefined;
+  const local = (observe: Observe = () => {}) => {
+    memory = createMemoryLocks({ clock, log, firstToken, recoveryMs, ...stall, observe });
+    return memory;
+  };
+  const { hasBlob } = createSessions(parts.store, clock.wallNow);
   const locks = upstream
-    ? createRelayLocks({
-        local: (listener) => {
-          observe = listener;
-          return memory;
-        },
-        ...{ upstream, clock, onDone: parts.onDone },
-        hasBlob: (digest) => sessions.hasBlob(digest),
-      })
-    : memory;
+    ? createRelayLocks({ local, upstream, clock, hasBlob, onDone: parts.onDone })
+    : local();
   closers.add(locks);
   closers.add(await openDoor(locks, socketPath, log));
-  return { locks, hasOtherSessions: () => memory.sessionCount() > 0, close: () => closers.close() };
+  return { locks, hasOtherSessions: () => (memory?.sessionCount() ?? 0) > 0, close: () => closers.close() };
 }
 
 function tellWait(who: CoordinatorRecord | undefined, store: string, log: Log): void {
   const process = who ? `process ${who.pid}` : 'another process';
-  log.info({ store, ...(who ? { pid: who.pid } : {}) }, `${process} coordinates the store: waiting for it to end`);
+  log.info(
+    { store, ...(who ? { pid: who.pid } : {}) },
+    `${process} coordinates the store: waiting for it to end`,
+  );
 }

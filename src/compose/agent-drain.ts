@@ -21,7 +21,9 @@ export async function drain({ upstream, readers, clock, log }: DrainParts, ms: n
   const children = () => upstream?.children() ?? 0;
   const isBusy = () => children() > 0 || readers() > 0;
   await upstream?.drain();
-  if (isBusy()) log.info({ children: children(), readers: readers() }, 'waiting for those who read from here');
+  if (isBusy())
+    log.info({ children: children(), readers: readers() }, 'waiting for those who read from here');
   while (isBusy() && clock.now() < endMs) await clock.sleep(lookEveryMs);
-  if (isBusy()) log.warn({ children: children(), readers: readers() }, `still read from after ${ms / 1_000} s`);
+  if (isBusy())
+    log.warn({ children: children(), readers: readers() }, `still read from after ${ms / 1_000} s`);
 }

@@ -1,26 +1,23 @@
 import type { AgentConfig } from '../config/agent.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { localAddressTowards } from '../http/local-address.ts';
 import { Announcer } from '../lock/announcer.ts';
 import type { Locks } from '../lock/locks.ts';
 import { type LockSession, openLockSession } from '../lock/session.ts';
 import { openStore, type Store } from '../store/oci-layout.ts';
 import { coordinateStore } from './agent-coordinator.ts';
 import { drain } from './agent-drain.ts';
-import type { AgentParts, PeerDoor } from './agent-parts.ts';
+import { openPeers } from './agent-peers.ts';
 import { Closers } from './closers.ts';
 import { locksOfServers } from './locks.ts';
-
-export type { AgentParts } from './agent-parts.ts';
 
 const clock = systemClock;
 
 export interface RunningAgent {
+  /** Absolute path of the store that it coordinates. */
+  readonly store: string;
   /** By which other nodes read from this one. */
   readonly peerUrl: string | undefined;
-  /** Of the registry mirror. */
-  readonly registryUrl: string | undefined;
   /** Waits until nobody reads from this node any more, at most as long as configured. Never throws. */
   drain(): Promise<void>;
   /** Idempotent. */
@@ -38,15 +35,11 @@ export interface AgentDeps {
  *
  * @throws LayerpullError `address_in_use`, `usage`, `store_*`, `lock_unreachable`; `signal.reason`
  */
-export async function startAgent(
-  config: AgentConfig,
-  parts: AgentParts,
-  { log, signal }: AgentDeps,
-): Promise<RunningAgent> {
+export async function startAgent(config: AgentConfig, { log, signal }: AgentDeps): Promise<RunningAgent> {
   const closers = new Closers();
   try {
     const store = await openStore({ path: config.store, clock, log });
-    const peers = await openPeers(config, parts, { store, log, closers });
+    const peers = config.peer && (await openPeers(config.peer, config.servers, { store, log, closers }));
     const upstream = openUpstream(config, { store, log, closers, peerUrl: peers?.url });
     const announcer = announce({ store, log, upstream, isServing: peers !== undefined });
     const { path } = store.blobs;
@@ -54,17 +47,15 @@ export async function startAgent(
       if (type === 'delete') announcer?.went(digest);
       else announcer?.came(digest);
     };
-    const seat = closers.add(await coordinateStore({ store: path, upstream, log, onDone }, signal));
+    closers.add(await coordinateStore({ store: path, upstream, log, onDone }, signal));
     // Whoever is out of reach now was told of, and is asked again.
     await upstream?.connect(signal).catch(() => signal.throwIfAborted());
     if (announcer) await closers.add(announcer).start();
-    const mirror = await parts.openMirror?.(config, { store, log, locks: seat.locks });
-    if (mirror) closers.add(mirror);
     log.info({ store: path, node: config.node, peer: peers?.url }, 'agent started');
     return {
+      store: path,
       peerUrl: peers?.url,
-      registryUrl: mirror?.url,
-      drain: () => drain({ upstream, readers: () => peers?.door.readers() ?? 0, clock, log }, config.drainMs),
+      drain: () => drain({ upstream, readers: () => peers?.readers() ?? 0, clock, log }, config.drainMs),
       close: () => closers.close(),
     };
   } catch (error) {
@@ -77,34 +68,6 @@ interface Opening {
   readonly store: Store;
   readonly log: Log;
   readonly closers: Closers;
-}
-
-async function openPeers(
-  config: AgentConfig,
-  { openPeerDoor }: AgentParts,
-  { store, log, closers }: Opening,
-): Promise<{ readonly door: PeerDoor; readonly url: string } | undefined> {
-  const { peer, servers } = config;
-  if (!peer || !openPeerDoor) return undefined;
-  const door = closers.add(await openPeerDoor(config, { store, log }));
-  const listening = await door.listen(peer);
-  return { door, url: peer.url ?? (await urlForOthers(listening, peer.host, servers)) };
-}
-
-const wildcards = new Set(['0.0.0.0', '::']);
-
-/** Who listens everywhere is reached where it reaches the lock server from. */
-async function urlForOthers(
-  { url, port }: { readonly url: string; readonly port: number },
-  host: string,
-  servers: readonly URL[],
-): Promise<string> {
-  if (!wildcards.has(host)) return url;
-  for (const server of servers) {
-    const address = await localAddressTowards(server);
-    if (address) return `${new URL(url).protocol}//${address.includes(':') ? `[${address}]` : address}:${port}`;
-  }
-  return `${new URL(url).protocol}//localhost:${port}`;
 }
 
 function openUpstream(

@@ -97,10 +97,7 @@ async function tryToCoordinate(options: Omit<ElectionOptions, 'connect'>): Promi
   return undefined;
 }
 
-async function coordinate(
-  file: CoordinatorFile,
-  options: Omit<ElectionOptions, 'connect'>,
-): Promise<Seat> {
+async function coordinate(file: CoordinatorFile, options: Omit<ElectionOptions, 'connect'>): Promise<Seat> {
   const last = await file.read();
   if (last && !last.clean && isElsewhere(last) && (await file.isFresh(options.clock))) {
     throw otherHost(options.store, last);
