@@ -1,10 +1,25 @@
 import { abortable } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
-import type { ServedLayers, SharingSession } from './share.ts';
+
+/** Who reads from this node. */
+export interface Readers {
+  /** Requests that are being answered. */
+  readers(): number;
+  /** Bytes of layers sent so far. */
+  bytesSent(): number;
+}
+
+/** Whom the lock server sends to this node. */
+export interface Drainable {
+  /** Tells that nobody else is to be sent here. Resolves once the server knows, or is out of reach; never throws. */
+  drain(): Promise<void>;
+  /** Holders of other stores that were told to read here, as the server said last; 0 while it is out of reach. */
+  readonly children: number;
+}
 
 export interface LingerOptions {
-  readonly served: Pick<ServedLayers, 'readers' | 'bytesSent'>;
-  readonly session: Pick<SharingSession, 'drain' | 'children'>;
+  readonly served: Readers;
+  readonly session: Drainable;
   readonly clock: Clock;
   /** Milliseconds without a byte after which those who read here are left. */
   readonly lingerMs: number;

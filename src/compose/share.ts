@@ -5,15 +5,11 @@ import { LayerpullError, messageOf } from '../core/errors.ts';
 import { localAddressTowards } from '../http/local-address.ts';
 import type { Announcement } from '../lock/locks.ts';
 import type { Store } from '../store/oci-layout.ts';
-import { linger } from './linger.ts';
+import { type Drainable, linger, type Readers } from './linger.ts';
 
 /** The server of this node's layers, once it listens. */
-export interface ServedLayers {
+export interface ServedLayers extends Readers {
   readonly port: number;
-  /** Requests that are being answered. */
-  readers(): number;
-  /** Bytes of layers sent so far. */
-  bytesSent(): number;
   close(): Promise<void>;
 }
 
@@ -21,13 +17,9 @@ export interface ServedLayers {
 export type ServeLayers = (store: Store, address: PeerAddress) => Promise<ServedLayers>;
 
 /** What sharing needs of a session at the lock server. */
-export interface SharingSession {
+export interface SharingSession extends Drainable {
   /** Tells that others may have these from here. */
   announce(announcement: Announcement): void;
-  /** Tells that nobody else is to be sent here. Resolves once the server knows, or is out of reach; never throws. */
-  drain(): Promise<void>;
-  /** Holders of other stores that were told to read here, as the server said last; 0 while it is out of reach. */
-  readonly children: number;
 }
 
 /** A node that serves its layers while it pulls. */
