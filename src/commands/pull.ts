@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand, type CommandContext } from '../command.ts';
-import { composePull, type PullResult } from '../compose/pull.ts';
+import { composePull, type PullDeps, type PullResult } from '../compose/pull.ts';
 import { lockFailureModes, type PullConfig, readPullConfig } from '../config/pull.ts';
 import { progressModes } from '../config.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
@@ -102,6 +102,12 @@ export default class Pull extends BaseCommand {
 }
 
 /** Who pulls has the result as soon as it is there, also where this node stays for others that read from it. */
+/** Loaded only where there are other nodes. */
+const loadPeers: PullDeps['loadPeers'] = async (options) => {
+  const { loadPeerParts } = await import('../compose/peers.ts');
+  return await loadPeerParts(options);
+};
+
 async function pull(
   image: string,
   config: PullConfig,
@@ -114,7 +120,8 @@ async function pull(
     { stream: process.stderr, clock, color: output.color, warnings: warns(output.logLevel) },
   );
   try {
-    const parts = await composePull(config, { log, onEvent: (event) => progress.handle(event) });
+    const onEvent: PullDeps['onEvent'] = (event) => progress.handle(event);
+    const parts = await composePull(config, { log, onEvent, loadPeers });
     try {
       const result = await parts.run(image, signal);
       progress.close();

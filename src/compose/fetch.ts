@@ -4,10 +4,11 @@ import { systemClock } from '../core/clock.ts';
 import type { Digest } from '../core/digest.ts';
 import type { LayerpullError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { Locks } from '../lock/locks.ts';
 import { type LockSession, openLockSession } from '../lock/session.ts';
 import type { DocumentParts } from '../orchestrator/documents.ts';
 import type { PullEvent, PullResult } from '../orchestrator/events.ts';
-import { boundedPeers, type PeerReading } from '../orchestrator/peers.ts';
+import type { PeerReading } from '../orchestrator/peers.ts';
 import { planPull } from '../orchestrator/plan.ts';
 import { pullImage } from '../orchestrator/pull.ts';
 import type { PullRequest } from '../orchestrator/summary.ts';
@@ -31,7 +32,7 @@ export interface FetchDeps {
   readonly log: Log;
   readonly onEvent: (event: PullEvent) => void;
   /** Other nodes. Default: the pull knows of none. */
-  readonly peers: Promise<PeerParts | undefined>;
+  readonly peers: () => Promise<PeerParts | undefined>;
 }
 
 /** The part of a pull that changes the store: the store, and the locks of a server or of the processes on it. */
@@ -74,17 +75,16 @@ export async function openFetcher(config: PullConfig, deps: FetchDeps): Promise<
   const store = await openStore({ path: config.store, clock, log, openSink: sink });
   const { session, reading, share, sharing } = await connect(config, store, deps);
   const onStored = share && ((digest: Digest) => sharing?.announce({ add: [digest], remove: [] }));
-  const peers = reading && boundedPeers(reading, (warning) => onEvent(toEvent(warning)));
   const read = async (digest: Digest) => await (await peekStore(store.blobs.path))?.read(digest);
   return {
-    documents: { store: store.blobs, locks: session, read, clock, peers, onStored },
+    documents: { store: store.blobs, locks: session, read, clock, peers: reading, onStored },
     async fetch(request, signal) {
       const { reference } = request.image;
       if (isWorthAThread(request)) openSink = await openThread();
       const output = config.output && (await openOutput(config.output, { ...store, reference, clock }));
       const transfer = createTransferBounds(clock, config.registry.transfer);
       const parts = { registry, store, locks: session, clock, node, concurrency, transfer, onEvent, output };
-      return await pullImage(request, { ...parts, peers, onStored }, signal);
+      return await pullImage(request, { ...parts, peers: reading, onStored }, signal);
     },
     async linger(signal, onStay) {
       if (share && sharing) await share.linger(sharing, signal, onStay);
@@ -102,21 +102,23 @@ interface Connected {
 /** The session is closed before what it names is: nobody is sent to a server that is gone. */
 async function connect(config: PullConfig, store: Store, deps: FetchDeps): Promise<Connected> {
   const { closers, log, onEvent } = deps;
-  const peers = await deps.peers;
-  const share = peers && (await openShare(config, store, peers, onEvent));
+  const service = closers.add(await coordination(config, store.blobs.path, log));
+  const peers = service.by === 'store' ? undefined : await deps.peers();
+  // An agent serves what its store has.
+  const share = peers && service.by === 'server' ? await openShare(config, store, peers, onEvent) : undefined;
   if (share) closers.add(share);
-  const session = openSession(config, store, { closers, log, onEvent }, share?.url);
+  const session = closers.add(openSession(config, store, { locks: service.locks, log, onEvent }, share?.url));
   return { session, reading: peers?.reading, share, sharing: peers?.sharing(session) };
 }
 
 async function openShare(
   config: PullConfig,
   store: Store,
-  { serve, hasAgent }: PeerParts,
+  { serve }: PeerParts,
   onEvent: FetchDeps['onEvent'],
 ): Promise<Share | undefined> {
   const { share, servers } = config;
-  if (!share || (await hasAgent(store.blobs.path))) return undefined;
+  if (!share) return undefined;
   const onWarning = (warning: LayerpullError) => onEvent(toEvent(warning));
   return await startShare({ config: share, servers, store, serve, clock, onWarning });
 }
@@ -124,30 +126,27 @@ async function openShare(
 function openSession(
   config: PullConfig,
   store: Store,
-  { closers, log, onEvent }: Pick<FetchDeps, 'closers' | 'log' | 'onEvent'>,
+  { locks, log, onEvent }: Pick<FetchDeps, 'log' | 'onEvent'> & { readonly locks: Locks },
   url: string | undefined,
 ): LockSession {
   const { node, zone, onLockFailure, bounds } = config;
-  const service = closers.add(coordination(config, store.blobs.path, log));
-  return closers.add(
-    openLockSession({
-      locks: service.locks,
-      nodeId: node,
-      storeId: store.blobs.storeId,
-      ...(url === undefined ? {} : { url }),
-      ...(zone === undefined ? {} : { zone }),
-      clock,
-      log,
-      onLockFailure,
-      bounds,
-      onWarning: (warning) => {
-        // A pull that may not go on alone ends with this very error.
-        if (onLockFailure === 'fail') return;
-        const what = warning.code === 'holder_slow' ? 'downloading it too' : 'going on without coordination';
-        onEvent({ ...toEvent(warning), message: `${warning.message}; ${what}` });
-      },
-    }),
-  );
+  return openLockSession({
+    locks,
+    nodeId: node,
+    storeId: store.blobs.storeId,
+    ...(url === undefined ? {} : { url }),
+    ...(zone === undefined ? {} : { zone }),
+    clock,
+    log,
+    onLockFailure,
+    bounds,
+    onWarning: (warning) => {
+      // A pull that may not go on alone ends with this very error.
+      if (onLockFailure === 'fail') return;
+      const what = warning.code === 'holder_slow' ? 'downloading it too' : 'going on without coordination';
+      onEvent({ ...toEvent(warning), message: `${warning.message}; ${what}` });
+    },
+  });
 }
 
 function toEvent({ code, message, hint }: LayerpullError): PullEvent & { kind: 'warning' } {

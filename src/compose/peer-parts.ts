@@ -11,8 +11,6 @@ export interface PeerParts {
   readonly reading: PeerReading;
   readonly serve: ServeLayers;
   sharing(session: LockSession): SharingSession;
-  /** Whether an agent serves this store already. */
-  hasAgent(store: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -23,5 +21,5 @@ export interface PeerPartsOptions {
   readonly onWarning: (warning: LayerpullError) => void;
 }
 
-/** Loaded only by a pull with a lock server. */
+/** Loaded only by a pull with a lock server or an agent. */
 export type LoadPeerParts = (options: PeerPartsOptions) => Promise<PeerParts>;

@@ -2,6 +2,7 @@ import type { PullConfig } from '../config/pull.ts';
 import { systemClock } from '../core/clock.ts';
 import type { LayerpullError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { hasAgent } from '../lock/embedded-agent.ts';
 import type { DocumentSharing } from '../orchestrator/documents.ts';
 import type { PullEvent, PullResult } from '../orchestrator/events.ts';
 import { pullPresent } from '../orchestrator/present.ts';
@@ -50,10 +51,10 @@ export async function composePull(config: PullConfig, deps: PullDeps): Promise<P
     const stored = await readStore(config.store, log);
     const peers = once(() => loadPeers(config, deps, closers));
     // A new node will need it, and can load it while the registry answers. Whoever uses it meets what failed.
-    if (!stored) peers().catch(() => {});
+    if (!stored && config.servers.length > 0) peers().catch(() => {});
     const open = async () => {
       const { openFetcher } = await import('./fetch.ts');
-      return await openFetcher(config, { registry, closers, log, onEvent, peers: peers() });
+      return await openFetcher(config, { registry, closers, log, onEvent, peers });
     };
     const fetcher = once(() => {
       fetching = open();
@@ -91,7 +92,7 @@ async function shareBetweenNodes(
   config: PullConfig,
   open: () => Promise<Fetcher>,
 ): Promise<DocumentSharing | undefined> {
-  if (config.servers.length === 0) return undefined;
+  if (config.servers.length === 0 && !(await hasAgent(config.store))) return undefined;
   const { shareDocuments } = await import('../orchestrator/documents.ts');
   return shareDocuments(async () => (await open()).documents);
 }
@@ -101,7 +102,7 @@ async function loadPeers(
   { log, onEvent, loadPeers: load }: PullDeps,
   closers: Closers,
 ): Promise<PeerParts | undefined> {
-  if (!load || config.servers.length === 0) return undefined;
+  if (!load) return undefined;
   const onWarning = ({ code, message, hint }: LayerpullError) =>
     onEvent({ kind: 'warning', code, message, hint });
   const parts = await load({ config, clock, log, onWarning });

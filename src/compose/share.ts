@@ -9,6 +9,7 @@ import { type Drainable, linger, type Readers } from './linger.ts';
 
 /** The server of this node's layers, once it listens. */
 export interface ServedLayers extends Readers {
+  readonly scheme: 'http' | 'https';
   readonly port: number;
   close(): Promise<void>;
 }
@@ -61,7 +62,7 @@ async function start({ config, servers, store, serve, clock }: ShareOptions): Pr
   const listenOn = host === undefined && port !== 0 ? undefined : local;
   const served = await serve(store, { host: listenOn, port });
   return {
-    url: `http://${local.includes(':') ? `[${local}]` : local}:${served.port}`,
+    url: `${served.scheme}://${local.includes(':') ? `[${local}]` : local}:${served.port}`,
     linger: async (session, signal, onStay) =>
       await linger({ served, session, clock, lingerMs: config.lingerMs, onStay, signal }),
     close: () => served.close(),

@@ -59,11 +59,10 @@ export function createPeers(options: PeersOptions): Peers {
   return {
     blobs: (url) => ({
       url,
-      open: (descriptor, request) => {
-        const scope = { endpoint: endpointAt(url), repository };
+      async *open(descriptor, request) {
         const ranged = { clock, stallMs: silenceMs, alwaysRanged: true };
-        const blobs = withPeerErrors(createBlobs(access, scope, ranged));
-        return openAtPeer(endingSlowness(blobs, minRate), descriptor, request);
+        const blobs = createBlobs(access, { endpoint: endpointAt(url), repository }, ranged);
+        yield* openAtPeer(endingSlowness(withPeerErrors(blobs), minRate), descriptor, request);
       },
     }),
     bytesOf: (url, descriptor, signal) => {

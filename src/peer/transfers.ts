@@ -35,6 +35,7 @@ export class Transfers {
   readonly #active = new Set<Transfer>();
   readonly #served = new Map<Digest, number>();
   readonly #stopWatching: () => void;
+  #bytes = 0;
   #onIdle: (() => void)[] = [];
 
   constructor(clock: Clock, limits: TransferLimits) {
@@ -51,7 +52,12 @@ export class Transfers {
     return this.#active.size >= this.#limits.maxTransfers;
   }
 
-  /** Bytes given to readers, by digest. */
+  /** Bytes given to readers since it started. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The same, by digest. */
   get served(): ReadonlyMap<Digest, number> {
     return this.#served;
   }
@@ -69,6 +75,7 @@ export class Transfers {
     const { signal } = transfer.ending;
     try {
       for await (const piece of bytes(signal)) {
+        this.#bytes += piece.length;
         this.#count(digest, piece.length);
         if (!response.write(piece)) await once(response, 'drain', { signal });
         signal.throwIfAborted();

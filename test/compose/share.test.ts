@@ -7,6 +7,7 @@ import { openStore } from '../../src/store/oci-layout.ts';
 import { tempDir } from '../support/temp.ts';
 
 const served: ServedLayers = {
+  scheme: 'http',
   port: 7041,
   readers: () => 0,
   bytesSent: () => 0,

@@ -4,7 +4,7 @@ import type { Digest } from '../../src/core/digest.ts';
 import { toNodeId, toSessionId } from '../../src/core/ids.ts';
 import type { Source } from '../../src/lock/locks.ts';
 import type { PullEvent, PullResult } from '../../src/orchestrator/events.ts';
-import { boundedPeers, type PeerReading } from '../../src/orchestrator/peers.ts';
+import type { PeerReading } from '../../src/orchestrator/peers.ts';
 import { pullImage } from '../../src/orchestrator/pull.ts';
 import { parseReference } from '../../src/registry/reference.ts';
 import { openStore, type Store } from '../../src/store/oci-layout.ts';
@@ -75,11 +75,6 @@ async function pull(
   const events: PullEvent[] = [];
   const stored: Digest[] = [];
   const image = await rig.client.resolve(parseReference(reference), { platform: amd64 }, signal);
-  const peers =
-    reading &&
-    boundedPeers(reading, ({ code, message }) => {
-      events.push({ kind: 'warning', code, message });
-    });
   const result = await pullImage(
     { name: reference, image, startedMs: systemClock.now() },
     {
@@ -87,7 +82,7 @@ async function pull(
       locks: peer ? grantFrom(peer.source) : locks,
       onEvent: (event) => events.push(event),
       onStored: (digest) => stored.push(digest),
-      peers,
+      peers: reading,
     },
     signal,
   );
@@ -153,29 +148,5 @@ describe('a pull beside a node that has the image', () => {
       offset: 1_000,
       source: { kind: 'registry' },
     });
-  });
-
-  it('pays once for peers that give nothing, and says so', async () => {
-    const rig = await createRig();
-    const made = rig.fake.addImage({ layers: [1_000, 1_001, 1_002] });
-    const peer = await peerNamed('node-b');
-    const reading: PeerReading = {
-      guided: (guide, registry) => ({
-        url: registry.url,
-        async *open(blob, request) {
-          if (guide.source.kind === 'peer') {
-            for (const name of ['b', 'c']) {
-              const bad = { sessionId: toSessionId(name), reason: 'no byte in 5 s' };
-              await guide.next({ offset: 0, bad }, request.signal);
-            }
-          }
-          yield* registry.open(blob, request);
-        },
-      }),
-    };
-    const store = await openStore({ path: tempDir(), clock: systemClock });
-    const { result, events } = await pull(rig, made.reference, store, peer, reading);
-    expect(result.layers.every(({ outcome }) => outcome === 'downloaded')).toBe(true);
-    expect(events.filter(({ kind }) => kind === 'warning')).toMatchObject([{ code: 'peers_unusable' }]);
   });
 });
