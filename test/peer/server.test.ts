@@ -1,4 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { forMany } from '../../src/core/abort.ts';
 import { systemClock } from '../../src/core/clock.ts';
@@ -6,10 +8,12 @@ import { digestOf } from '../../src/core/digest.ts';
 import { isLayerpullError } from '../../src/core/errors.ts';
 import { createPeerServer } from '../../src/peer/server.ts';
 import type { TestBlob } from '../support/blobs.ts';
+import { createAuthority } from '../support/certificates.ts';
 import { onCleanup } from '../support/cleanup.ts';
 import { ask } from '../support/get.ts';
 import { spawnProcess } from '../support/processes.ts';
 import { soon } from '../support/soon.ts';
+import { tempDir } from '../support/temp.ts';
 import { testProgram } from '../support/test-program.ts';
 import { collect, hurried, madeLayer, never, startPeer, testPeers } from './support.ts';
 
@@ -134,6 +138,21 @@ describe('the server of a peer', () => {
     expect(await statusWith('Basic of the fleet')).toBe(401);
     expect(await statusWith('Bearer of the fleet')).toBe(200);
     expect((await headersOf(`${url}/v2/`)).status).toBe(401);
+  });
+
+  it('speaks TLS with the certificates that it is given', async () => {
+    const authority = createAuthority();
+    const { url, put } = await startPeer({ tls: authority.issue({ names: ['127.0.0.1'] }) });
+    await put(layer);
+    const caFile = path.join(tempDir(), 'ca.pem');
+    writeFileSync(caFile, authority.cert);
+    const trusting = testPeers({ tls: { caFiles: [caFile] } });
+    expect(new URL(url).protocol).toBe('https:');
+    expect((await collect(trusting.blobs(url).open(layer, { signal: never }))).equals(layer.bytes)).toBe(
+      true,
+    );
+    const reading = collect(testPeers().blobs(url).open(layer, { signal: never }));
+    await expect(reading).rejects.toMatchObject({ code: 'registry_unreachable', origin: 'peer' });
   });
 
   it('says that an address is in use', async () => {
