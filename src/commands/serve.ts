@@ -15,6 +15,7 @@ export default class Serve extends BaseCommand {
     '<%= config.bin %> serve',
     '<%= config.bin %> serve --addr :8080',
     '<%= config.bin %> serve --addr :8080 --data /srv/layerpull --log-format json',
+    '<%= config.bin %> serve --addr :8080 --token-file /etc/layerpull/fleet.token',
     '<%= config.bin %> serve --addr 127.0.0.1:0 --ephemeral',
   ];
 

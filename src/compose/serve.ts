@@ -35,8 +35,8 @@ export async function composeServe(
   failure.promise.catch(() => {});
   try {
     const trust = openTrust(config.trust, log);
-    const serving = await servingOf(trust);
     closers.add({ close: async () => trust?.close() });
+    const serving = await servingOf(trust);
     const locks = closers.add(await openLocks(config, { log, metrics, onFailure: failure.reject }));
     metrics.countWith(() => locks.counts());
     const onNodeGone = (nodeId: NodeId) => locks.nodeGone(nodeId);

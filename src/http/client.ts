@@ -3,9 +3,8 @@ import { systemClock } from '../core/clock.ts';
 import type { ClientTls } from './fleet-trust.ts';
 import { refuseLinkLocalTarget } from './lookup.ts';
 import type { ProxySettings } from './proxies.ts';
-import { ProxyError, refusedBy } from './proxy-error.ts';
+import { isUnknownAuthority, ProxyError, refusedBy } from './proxy-error.ts';
 import { createRoutes, type Route, type Routes } from './routes.ts';
-import { isUnknownAuthority } from './tls-problems.ts';
 import type { TlsSettings } from './trust.ts';
 
 export interface HttpClientOptions {

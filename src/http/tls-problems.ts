@@ -1,5 +1,3 @@
-import { ProxyError } from './proxy-error.ts';
-
 /** What can be wrong between two sides that speak TLS, or should. */
 export type TlsProblem =
   | 'authority'
@@ -29,11 +27,6 @@ export function tlsProblemOf(error: unknown): TlsProblem | undefined {
 
 export function tlsProblemOfCode(code: string): TlsProblem | undefined {
   return problems.find(([codes]) => codes.test(code))?.[1];
-}
-
-/** Whether the host that was meant, and not a proxy before it, has a certificate of an authority that is not known. */
-export function isUnknownAuthority(error: unknown): boolean {
-  return !(error instanceof ProxyError) && tlsProblemOf(error) === 'authority';
 }
 
 /** The names that a refused certificate is for, such as `registry.example, 10.0.0.1`; empty: it does not say. */

@@ -1,4 +1,5 @@
 import { messageOf, systemCodeOf } from '../core/errors.ts';
+import { tlsProblemOf } from './tls-problems.ts';
 
 /** A server that could not be reached, or whose connection broke before its reply was complete. */
 export class TransportError extends Error {
@@ -6,11 +7,14 @@ export class TransportError extends Error {
   readonly server: URL;
   /** Nothing of the request can have reached the server. */
   readonly unsent: boolean;
+  /** The two do not agree about TLS: the same comes of another try. */
+  readonly isLasting: boolean;
 
   constructor(server: URL, cause: unknown) {
     super(transportProblem(cause), { cause });
     this.server = server;
-    this.unsent = isConnectFailure(cause);
+    this.isLasting = tlsProblemOf(cause) !== undefined;
+    this.unsent = this.isLasting || isConnectFailure(cause);
   }
 }
 

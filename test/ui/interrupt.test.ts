@@ -29,6 +29,20 @@ describe('signals', () => {
     expect([announced(), exits]).toEqual([1, []]);
   });
 
+  it('SIGHUP does what a command says it does, and ends it again when that is over', () => {
+    const { source, interrupt } = listen();
+    let hangups = 0;
+    interrupt.onHangup(() => {
+      hangups += 1;
+    });
+    source.emit('SIGHUP', 'SIGHUP');
+    source.emit('SIGHUP', 'SIGHUP');
+    expect([hangups, interrupt.signal.aborted]).toEqual([2, false]);
+    interrupt.onHangup(undefined);
+    source.emit('SIGHUP', 'SIGHUP');
+    expect([hangups, interrupt.signal.aborted]).toEqual([2, true]);
+  });
+
   it('end the process at once when they come twice, with the exit code of the first', () => {
     const { source, exits, announced } = listen();
     source.emit('SIGTERM', 'SIGTERM');

@@ -251,6 +251,24 @@ describe('a lock server with certificates', () => {
     });
   });
 
+  it('is passed over at once for the next server where its certificate is not taken', async () => {
+    const files = fleetFiles();
+    const { url } = await start(everything(files));
+    const wrong = await startTlsHost(createAuthority('Others').issue({ names: ['127.0.0.1'] }));
+    const sleeps: number[] = [];
+    const sleep = (ms: number, signal?: AbortSignal) => {
+      sleeps.push(ms);
+      return systemClock.sleep(ms, signal);
+    };
+    const clock = { ...systemClock, sleep };
+    const servers = [wrong.url, new URL(url)];
+    const locks = createHttpLocks({ servers, version: '0.0.0', clock, trust: opened(everything(files)) });
+    onCleanup(() => locks.close());
+    expect(await locks.nodes()).toEqual([]);
+    // The bounds of both requests, and no pause between them.
+    expect(sleeps).toEqual([30_000, 30_000]);
+  });
+
   it('cuts who never comes to an end of the handshake, and goes on to serve the others', async () => {
     const files = fleetFiles();
     const { url } = await start(everything(files), { headersTimeoutMs: 200 });
