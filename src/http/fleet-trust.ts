@@ -119,9 +119,13 @@ interface Print {
 
 const printOf = ({ ino, size, mtimeMs, ctimeMs }: Print) => [ino, size, mtimeMs, ctimeMs].join(' ');
 
+/** Never throws: why a file cannot be looked at is said by whoever reads it. */
 function printNow(path: string): string {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  return stats ? printOf(stats) : 'absent';
+  try {
+    return printOf(statSync(path));
+  } catch {
+    return 'absent';
+  }
 }
 
 async function printLater(path: string): Promise<string> {

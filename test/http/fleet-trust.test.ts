@@ -102,6 +102,16 @@ describe('the pair of a certificate and its key', () => {
     );
   });
 
+  it('is refused when TLS itself does not take it', () => {
+    const files = fleetFiles();
+    files.writePair(shortPair);
+    const { code, message } = refusal({ pair: files });
+    expect([code, message]).toEqual([
+      'usage',
+      `--tls-cert: ${files.certFile} cannot be used for TLS: ee key too small`,
+    ]);
+  });
+
   it('is warned of when others may read the key, and when it has expired or is not valid yet', () => {
     const files = fleetFiles();
     chmodSync(files.keyFile, 0o644);
@@ -200,3 +210,27 @@ describe('files that change', () => {
     expect(trust.tls()).toEqual({ ca: others.cert });
   });
 });
+
+/** Of 512 bits, until the year 2109. */
+const shortPair = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIIBVgIBADANBgkqhkiG9w0BAQEFAASCAUAwggE8AgEAAkEA4H6FUqFkMitE33Ff
+sAX2BBzgsS3trSjkXG19KuFDa8i8mybKEY1XGtinvsN0UONAhado08T/9lFCvyZb
+l7nGFQIDAQABAkEA1Ikz89z0HUM1u018yAt8tLwaReQzpsKWIKNP4y7NQ9ZMH2cL
+cvqqHCalXTX++tAKLSt9h4yYDjoCbH/9cvlqAQIhAPUgjohdhuQxziolGcdzCHVQ
+HI6TSQ2qauYTNAI4QO9VAiEA6nOswD8k6zZGqnEfpwmT1unl8V6abkdNoeMI8XGp
++8ECIAfY3Pc8lz7i4Ui0G1kpM5Id2GwwBtyrIfTvlHClwF5pAiEAqU61nvM6lv1Q
+FL+yiu7Yq2ennSGjRiYJwvFwQOPDTEECIQDQUx0m2eIMpZwvuE3UBKTpNl1s5n2O
+bPQd+cry8i591A==
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBdzCCASGgAwIBAgIUV4NomkHhLDbRFWKgGVyFxSfo1d4wDQYJKoZIhvcNAQEL
+BQAwDzENMAsGA1UEAwwEd2VhazAgFw0yNjExMjExNDIzNDNaGA8yMTA5MDExMDE0
+MjM0M1owDzENMAsGA1UEAwwEd2VhazBcMA0GCSqGSIb3DQEBAQUAA0sAMEgCQQDg
+foVSoWQyK0TfcV+wBfYEHOCxLe2tKORcbX0q4UNryLybJsoRjVca2Ke+w3RQ40CF
+p2jTxP/2UUK/JluXucYVAgMBAAGjUzBRMB0GA1UdDgQWBBR0YcyVqQisbZAJN/f1
+sw3gpEMEkzAfBgNVHSMEGDAWgBR0YcyVqQisbZAJN/f1sw3gpEMEkzAPBgNVHRMB
+Af8EBTADAQH/MA0GCSqGSIb3DQEBCwUAA0EAxUwKo8nECVWMUMeb7GYRafk0EM/n
+rR6uhNkaVXNk8HSIIYCb6KfxQyllSkAuK5RT5gTreJBCDvumavu3kWnh/Q==
+-----END CERTIFICATE-----`,
+};
