@@ -49,9 +49,9 @@ export function transportProblem(error: unknown): string {
   return problems[transportCode(error) ?? ''] ?? withoutRoutines(messageOf(error));
 }
 
-/** OpenSSL's `80BC8EF9:error:0A000412:SSL routines:ssl3_read_bytes:sslv3 alert bad certificate:../deps/…` */
+/** OpenSSL's `80BC8EF9:error:0A000412:SSL routines:ssl3_read_bytes:sslv3 alert bad certificate:../deps/…`, or less of it */
 function withoutRoutines(message: string): string {
-  return /\berror:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/i.exec(message)?.[1] ?? message;
+  return /\berror:[0-9A-F]+:[^:]*:[^:]*:([^:]+)(?::|$)/i.exec(message)?.[1] ?? message;
 }
 
 const connectCodes = new Set([
