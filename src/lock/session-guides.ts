@@ -73,7 +73,7 @@ class Guide implements SourceGuide {
       const reply = await this.#parts.ask(report, signal);
       if (reply?.kind === 'source') return this.#go(reply.source);
       if (reply?.kind === 'not-holder') return this.#go(registry);
-      if (reply && this.#word === word) await this.#wait(reply.retryMs, word, signal);
+      if (reply) await this.#wait(reply.retryMs, word, signal);
       // What the server said meanwhile by itself is an answer too.
       if (this.#word !== word) return this.#source;
       if (!reply) return this.#go(registry);

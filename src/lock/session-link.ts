@@ -154,16 +154,18 @@ export class SessionLink {
       const isDue = this.#mustTell() || clock.now() - lastMs >= this.#beatEveryMs();
       if (!isDue || signal.aborted) continue;
       lastMs = clock.now();
-      const answered = this.#bell.answer();
       await this.#tellAll();
-      answered();
     }
     this.#bell.answer()();
   }
 
   /** What is too long for one heartbeat goes on with the next. */
   async #tellAll(): Promise<void> {
-    while ((await this.#beat()) && this.#parts.share.hasNews && !this.#closing.signal.aborted);
+    for (let goesOn = true; goesOn; ) {
+      const answered = this.#bell.answer();
+      goesOn = (await this.#beat()) && this.#parts.share.hasNews && !this.#closing.signal.aborted;
+      answered();
+    }
   }
 
   #mustTell(): boolean {
@@ -233,12 +235,7 @@ export class SessionLink {
 
   /** Answers the error when it failed. */
   async #tryToReopen(): Promise<unknown> {
-    try {
-      await this.reopen();
-      return undefined;
-    } catch (error) {
-      return error;
-    }
+    return await this.reopen().catch((error: unknown) => error);
   }
 
   async #renew(): Promise<SessionSnapshot> {

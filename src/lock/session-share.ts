@@ -42,7 +42,6 @@ export class SessionShare {
   /** The server may have forgotten: all is told once more. */
   retell(): void {
     for (const digest of this.#has) this.#changes.set(digest, 'add');
-    this.#isDrainTold = false;
   }
 
   /** What the next heartbeat tells. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Digest, digestOf } from '../../src/core/digest.ts';
+import { LayerpullError } from '../../src/core/errors.ts';
 import type { Announcement } from '../../src/lock/locks.ts';
 import { settle } from '../support/fake-clock.ts';
 import { createLeadingLocks } from '../support/leading-locks.ts';
@@ -73,6 +74,22 @@ describe('a session of a node that serves layers', () => {
     expect(announced()).toEqual([{ add: [one], remove: [] }]);
   });
 
+  it('tells what changed while a heartbeat was under way', async () => {
+    const { announced, clock, leading, session } = await startSharing();
+    const [one] = digests(1) as [Digest];
+    const { renew } = leading;
+    leading.renew = async (...args) => {
+      if (args[1].announce?.add.length) session.announce([], [one]);
+      return await renew(...args);
+    };
+    session.announce([one], []);
+    await clock.advance(750);
+    expect(announced()).toEqual([
+      { add: [one], remove: [] },
+      { add: [], remove: [one] },
+    ]);
+  });
+
   it('tells in pieces what is too long for one heartbeat, one after the other', async () => {
     const { announced, clock, session } = await startSharing();
     const all = digests(1_000);
@@ -129,10 +146,23 @@ describe('a session of a node that serves layers', () => {
     session.announce(all, []);
     await clock.advance(3_000);
     locks.cut();
-    await clock.advance(20_000);
+    // Shorter than the server takes to forget the session.
+    await clock.advance(8_000);
     forget();
     locks.mend();
     await clock.advance(10_000);
+    expect(new Set(added())).toEqual(new Set(all));
+  });
+
+  it('tells all it has to a server that started again, where streams are refused', async () => {
+    const { added, clock, forget, locks, session } = await startSharing();
+    locks.refuseStreams();
+    const all = digests(5);
+    session.announce(all, []);
+    await clock.advance(3_000);
+    forget();
+    await locks.restart();
+    await clock.advance(3_000);
     expect(new Set(added())).toEqual(new Set(all));
   });
 
@@ -185,15 +215,35 @@ describe('a session that drains', () => {
     expect(session.children()).toBe(0);
   });
 
-  it('says so beside the heartbeat that is under way', async () => {
-    const { clock, leading, locks, session } = await startSharing();
-    locks.hang();
-    await clock.advance(5_500);
-    const draining = session.drain();
-    locks.mend();
-    await clock.advance(5_000);
+  it('says so right after a heartbeat that is under way', async () => {
+    const { clock, leading, session } = await startSharing();
+    const { renew } = leading;
+    let draining: Promise<void> | undefined;
+    leading.renew = async (...args) => {
+      const snapshot = await renew(...args);
+      draining ??= session.drain();
+      return snapshot;
+    };
+    session.announce(digests(1), []);
+    await clock.advance(1);
+    while (!draining) await clock.advance(1);
     await draining;
-    expect(leading.heartbeats.at(-1)).toMatchObject({ draining: true });
+    expect(leading.heartbeats.map(({ draining: told }) => told)).toEqual([undefined, true]);
+  });
+
+  it('says so right after a heartbeat that failed meanwhile', async () => {
+    const { clock, leading, session } = await startSharing();
+    const { renew } = leading;
+    let draining: Promise<void> | undefined;
+    leading.renew = async (...args) => {
+      if (draining) return await renew(...args);
+      draining = session.drain();
+      throw new LayerpullError('lock_unreachable', 'connection reset');
+    };
+    while (!draining) await clock.advance(1);
+    await clock.advance(0);
+    await draining;
+    expect(leading.heartbeats.at(0)).toMatchObject({ draining: true });
   });
 
   it('waits for a server that does not answer no longer than for one heartbeat', async () => {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/core/digest.ts';
 import { LayerpullError } from '../../../src/core/errors.ts';
@@ -128,6 +130,20 @@ describe('a heartbeat', () => {
       status: 400,
       body: { message: 'announce must not name more than 10000 digests', code: 'invalid_request' },
     });
+  });
+
+  it('that is long is wanted when the client asks before it sends it', async () => {
+    const { url, heard } = await serveBeats();
+    const body = JSON.stringify({ announce: { add: digests(1_000) } });
+    const headers = { expect: '100-continue', 'content-length': Buffer.byteLength(body) };
+    const request = httpRequest(`${url}/sessions/s-1`, { method: 'PUT', agent: false, headers });
+    request.flushHeaders();
+    await once(request, 'continue');
+    request.end(body);
+    const [response] = await once(request, 'response');
+    response.resume();
+    expect(response.statusCode).toBe(200);
+    expect(heard[0]?.announce?.add).toHaveLength(1_000);
   });
 
   it('that is longer than any of those is refused', async () => {
