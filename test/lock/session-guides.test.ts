@@ -96,9 +96,9 @@ describe('a guide', () => {
   });
 
   it.each([
-    ['wait for', wait(1_000)],
-    ['say', undefined],
-  ])('takes a source that was named while it asked a server with nothing to %s', async (_, reply) => {
+    ['a pause to name', wait(1_000)],
+    ['no answer', undefined],
+  ])('takes a source that was named while it asked: the server had %s', async (_, reply) => {
     const clock = createFakeClock();
     const active = createGuide({
       ...{ source: registry, clock },
