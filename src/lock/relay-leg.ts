@@ -45,7 +45,7 @@ export type Loss =
 export type LegState =
   /** Somebody else of the domain may be in front. */
   | { readonly kind: 'pending'; readonly position: number; readonly holder?: HolderView }
-  | { readonly kind: 'ready'; readonly source: Source }
+  | { readonly kind: 'ready' }
   | { readonly kind: 'lost'; readonly loss: Loss }
   | { readonly kind: 'ended' };
 
@@ -78,6 +78,11 @@ export class Leg {
 
   get state(): LegState {
     return this.#state;
+  }
+
+  /** Where to read, as told last. */
+  get source(): Source {
+    return this.#guide?.source ?? fromRegistry;
   }
 
   /** The session believes that it waits. */
@@ -134,7 +139,7 @@ export class Leg {
       if (reply.kind === 'granted') return this.#take(reply.hold);
       if (reply.kind === 'refused') return this.#refuse(reply);
       if (reply.kind === 'skip') {
-        if (!(await this.#mustForce())) return this.#ready(fromRegistry);
+        if (!(await this.#mustForce())) return this.#ready();
         request = this.#request(true);
       }
     }
@@ -184,12 +189,12 @@ export class Leg {
     const revoke = () => this.#lose({ kind: 'revoked', message: messageOf(revoked.reason) });
     revoked.addEventListener('abort', revoke, { once: true, signal: this.#ending.signal });
     if (revoked.aborted) revoke();
-    else this.#ready(hold.guide.source);
+    else this.#ready();
   }
 
-  #ready(source: Source): void {
+  #ready(): void {
     if (this.#state.kind === 'ended') return;
-    this.#settle({ kind: 'ready', source });
+    this.#settle({ kind: 'ready' });
     if (this.#toldToWait) this.#parts.onReady(this);
   }
 
@@ -197,7 +202,7 @@ export class Leg {
   #refuse({ reason, message }: Extract<LayerReply, { kind: 'refused' }>): void {
     // A full lock server never comes this far: the session goes on without it.
     const loss = { reason: reason === 'content' ? 'content' : 'taken', message } as const;
-    if (this.isAsserted) this.#ready(fromRegistry);
+    if (this.isAsserted) this.#ready();
     else this.#lose({ kind: 'refused', ...loss });
   }
 
@@ -209,7 +214,7 @@ export class Leg {
 
   /** Never slower than a plain pull: what the lock server's side cannot tell is no reason to wait. */
   #goAlone(): void {
-    if (this.#state.kind === 'pending') this.#ready(fromRegistry);
+    if (this.#state.kind === 'pending') this.#ready();
   }
 
   #settle(state: LegState): void {

@@ -90,7 +90,7 @@ class Relay {
       const { token } = reply;
       const leg = this.#legs.get(token) ?? this.#begin({ type, resourceId, sessionId, token }, { force });
       const state = await leg.answer(signal);
-      if (state.kind === 'ready') return { ...reply, source: state.source };
+      if (state.kind === 'ready') return { ...reply, source: leg.source };
       if (state.kind === 'pending') return { ...state, kind: 'queued' };
       if (state.kind === 'lost' && state.loss.kind === 'refused') return state.loss;
     }

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { startAgent, spawnAgent } from '../support/agents.ts';
+import { spawnAgent, startAgent } from '../support/agents.ts';
 import { runCli } from '../support/cli.ts';
 import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
@@ -21,11 +21,12 @@ async function setUp() {
   return { registry, gate, digests, store, reference: `${gate.host}/team/app` };
 }
 
-async function sessionsAt(server: string): Promise<readonly { node_id: string; url?: string }[]> {
-  const { nodes } = (await (await fetch(`${server}/nodes`)).json()) as {
-    nodes: { node_id: string; url?: string; gone_ms?: number }[];
-  };
-  return nodes.filter((node) => node.gone_ms === undefined);
+async function sessionsAt(server: string) {
+  const run = await runCli(['nodes', '--server', server, '--json']);
+  const { nodes }: { nodes: { nodeId: string; state: string; url: string | null }[] } = JSON.parse(
+    run.stdout,
+  );
+  return nodes.filter(({ state }) => state !== 'offline');
 }
 
 describe('an agent', () => {
@@ -65,7 +66,7 @@ describeWith(['docker-registry'], 'pulls on the store of an agent', () => {
     await gate.waiting(3);
     const second = await startPull({ reference, store, node: 'node-b' });
     await second.nextJsonEvent('waiting', (event) => event['holder'] === 'node-a');
-    expect((await sessionsAt(server)).map((node) => node.node_id)).toEqual(['agent']);
+    expect((await sessionsAt(server)).map(({ nodeId }) => nodeId)).toEqual(['agent']);
     gate.open();
     const results = [resultOf(await first.result()), resultOf(await second.result())];
     expect([...downloadsByDigest(results).values()]).toEqual(digests.map(() => 1));
@@ -162,7 +163,7 @@ describeWith(['docker-registry'], 'an agent at a lock server', () => {
     expect(blob.status).toBe(200);
     await blob.arrayBuffer();
     await soon(async () => {
-      expect((await sessionsAt(server))[0]).toMatchObject({ node_id: 'agent', url: line });
+      expect((await sessionsAt(server))[0]).toMatchObject({ nodeId: 'agent', url: line });
     });
   });
 });
