@@ -1,9 +1,12 @@
+import { once } from 'node:events';
+import http from 'node:http';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { spawnAgent, startAgent } from '../support/agents.ts';
 import { runCli } from '../support/cli.ts';
 import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
+import { get } from '../support/get.ts';
 import { pushImage } from '../support/images.ts';
 import { downloadsByDigest, resultOf, startPull, startServer, verifyStore } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
@@ -42,7 +45,7 @@ describe('an agent', () => {
     const { url: server } = await startServer();
     const { line } = await startAgent({ store: path.join(tempDir(), 'store'), server });
     expect(line).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-    expect((await fetch(`${line}/v2/`)).status).toBe(200);
+    expect((await get(`${line}/v2/`)).status).toBe(200);
     const store = path.join(tempDir(), 'store');
     const child = await spawnAgent({ store, server, more: ['--json'] });
     await child.stdout.waitFor(/\n\}/);
@@ -159,11 +162,63 @@ describeWith(['docker-registry'], 'an agent at a lock server', () => {
     resultOf(await (await startPull({ reference, store })).result());
     const { url: server } = await startServer();
     const { line } = await startAgent({ store, server });
-    const blob = await fetch(`${line}/v2/any/blobs/${digests[0]}`);
-    expect(blob.status).toBe(200);
-    await blob.arrayBuffer();
+    expect((await get(`${line}/v2/any/blobs/${digests[0]}`)).status).toBe(200);
     await soon(async () => {
       expect((await sessionsAt(server))[0]).toMatchObject({ nodeId: 'agent', url: line });
     });
   });
+
+  it('is not left by those who read from it when it is told to end, and takes nobody else', async () => {
+    const { line, child, reader, server } = await withSlowReader();
+    child.kill('SIGTERM');
+    await soon(async () => {
+      expect((await sessionsAt(server))[0]).toMatchObject({ state: 'draining' });
+    });
+    await child.waitForStderr(/waiting for those who read from here/);
+    expect(child.isRunning()).toBe(true);
+    reader.resume();
+    expect(await reader.bytes).toBe(largeBytes);
+    expect(await child.exited).toEqual({ code: 0, signal: null });
+    await expect(get(`${line}/v2/`)).rejects.toThrow();
+  });
+
+  it('ends at once when it is told to twice', async () => {
+    const { child, reader } = await withSlowReader();
+    child.kill('SIGTERM');
+    await child.waitForStderr(/waiting for those who read from here/);
+    child.kill('SIGTERM');
+    expect(await child.exited).toEqual({ code: 143, signal: null });
+    await expect(reader.bytes).rejects.toThrow();
+  });
 });
+
+/** More than the buffers of two sockets keep. */
+const largeBytes = 40_000_000;
+
+/** An agent with a layer, and somebody who reads it and stops in the middle. */
+async function withSlowReader() {
+  const registry = await startRegistry();
+  const image = await pushImage(registry, 'team/app', { layers: [largeBytes] });
+  const store = path.join(tempDir(), 'store');
+  const reference = `${registry.host}/team/app`;
+  resultOf(await (await startPull({ reference, store })).result());
+  const { url: server } = await startServer();
+  const { line, child } = await startAgent({ store, server });
+  const reader = await readSlowly(`${line}/v2/any/blobs/${image.layers[0]?.digest}`);
+  return { line, child, server, reader };
+}
+
+/** Reads the first bytes of an answer, and the rest when it is told to. */
+async function readSlowly(url: string) {
+  const [answer] = await once(http.get(url), 'response');
+  let count = 0;
+  const bytes = new Promise<number>((resolve, reject) => {
+    answer.on('data', (piece: Buffer) => {
+      count += piece.length;
+    });
+    answer.once('end', () => resolve(count)).once('error', reject);
+  });
+  bytes.catch(() => {});
+  answer.pause();
+  return { bytes, resume: () => answer.resume() };
+}

@@ -59,6 +59,16 @@ describe('signals', () => {
     expect(exits).toEqual([130]);
   });
 
+  it('leave more time to what asked for it before', async () => {
+    const { source, clock, exits, interrupt } = listen();
+    interrupt.allow(20_000);
+    source.emit('SIGTERM', 'SIGTERM');
+    await clock.advance(19_999);
+    expect(exits).toEqual([]);
+    await clock.advance(1);
+    expect(exits).toEqual([143]);
+  });
+
   it('are left alone once the work is done', async () => {
     const { source, clock, exits, interrupt } = listen();
     source.emit('SIGINT', 'SIGINT');
