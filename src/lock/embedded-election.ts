@@ -80,7 +80,9 @@ export async function takeLead(
     signal.throwIfAborted();
     const seat = await tryToCoordinate(options);
     if (seat) return seat;
-    if (!isTold) onWait(await readRecord(options.store));
+    const record = await readRecord(options.store);
+    if (record && isElsewhere(record)) throw otherHost(options.store, record);
+    if (!isTold) onWait(record);
     await options.clock.sleep(retryMs, signal);
   }
 }

@@ -77,6 +77,16 @@ describe('an agent', () => {
     expect(await hasAgent(store)).toBe(true);
   });
 
+  it('does not wait for a coordinator on another host', async () => {
+    const store = tempDir();
+    const file = await CoordinatorFile.open(store);
+    expect(await file.tryLock()).toBe(true);
+    const elsewhere = { pid: 1, host: 'far-away', kernel: 'another kernel' };
+    await file.write({ format: 1, epoch: 4, clean: false, ...elsewhere });
+    await expect(lead(store, true)).rejects.toThrow('in use by the host "far-away"');
+    await file.close();
+  });
+
   it('waits no longer than it is let', async () => {
     const store = tempDir();
     const file = await CoordinatorFile.open(store);
