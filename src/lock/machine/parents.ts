@@ -1,5 +1,5 @@
 import type { MachineState } from './state.ts';
-import { isMember, type Member, offsetOf } from './swarm.ts';
+import { type Member, offsetOf } from './swarm.ts';
 import { depthOf } from './tree.ts';
 import { isBanned, isReportedBy } from './troubles.ts';
 
@@ -7,9 +7,10 @@ import { isBanned, isReportedBy } from './troubles.ts';
 type Rank = readonly number[];
 
 /**
- * From whom a reader should read: one without complaints and with room, then a complete copy, then one of its zone, then
- * the shallowest, then who serves the fewest. Where nobody has room, one who has none serves one more: that is better
- * than asking the registry again.
+ * From whom a reader should read: one without complaints, who has as much already, with room; then a complete copy, then
+ * one of its zone, then the shallowest, then who serves the fewest. Where nobody has room, one who has none serves one
+ * more, and where nobody has as much, the reader waits for whoever has the most: what is known of offsets is a second
+ * old, and both are better than to ask the registry for the same again.
  *
  * @param isAhead only somebody who has more than the reader has
  */
@@ -22,7 +23,7 @@ export function bestParent(
   let best: { readonly member: Member; readonly rank: Rank } | undefined;
   for (const member of reader.swarm.members.values()) {
     if (!canServe(state, member, nowMs) || !mayReadFrom(state, reader, member, nowMs)) continue;
-    if (isAhead ? offsetOf(member) <= offsetOf(reader) : !isLevel(member, reader)) continue;
+    if (isAhead && offsetOf(member) <= offsetOf(reader)) continue;
     const depth = depthOf(member, reader.session.domain);
     if (depth === undefined) continue;
     const rank = rankOf(state, member, reader, depth, nowMs);
@@ -43,19 +44,17 @@ export function mayReadFrom(state: MachineState, reader: Member, member: Member,
   return member.session.domain !== domain && !isReportedBy(state, member, domain, nowMs);
 }
 
-/** Who reads the registry passes everybody in time; of all others only who has as much already can serve. */
-function isLevel(member: Member, reader: Member): boolean {
-  return !isMember(member.parent) || offsetOf(member) >= offsetOf(reader);
-}
-
 function rankOf(state: MachineState, member: Member, reader: Member, depth: number, nowMs: number): Rank {
   const { peer, opened, cutMs } = member.session;
   const { banMs, fanOut } = state.options;
   const children = member.children?.size ?? 0;
+  const missing = member.isComplete ? 0 : Math.max(0, offsetOf(reader) - offsetOf(member));
   const { zone } = reader.session.opened;
   return [
     Number(nowMs - peer.blamedMs < banMs || cutMs !== undefined),
+    Number(missing > 0),
     Number(children >= fanOut),
+    missing,
     Number(!member.isComplete),
     Number(zone !== opened.zone),
     depth,

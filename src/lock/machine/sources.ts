@@ -59,7 +59,8 @@ function complain(
   const accused = reader.swarm.members.get(sessionId);
   if (reader.parent !== 'unknown' && reader.parent !== accused) return goOn(state, reader, step);
   if (accused && accused !== reader) {
-    if (!isAhead(accused, reader) && !isBroken(accused, step)) return wait;
+    const starved = isBroken(accused, step) ? undefined : answerStarved(reader, accused);
+    if (starved) return starved;
     const isEnough = report(state, accused, reader.session.domain, step);
     if (isEnough) {
       ban(state, accused, step);
@@ -68,6 +69,15 @@ function complain(
   }
   if (reader.parent === accused || reader.parent === 'unknown') place(state, reader, step, true);
   return answer(reader);
+}
+
+/** Complaints are repeated until they are answered, so one that was starvation is none once more comes. */
+function answerStarved(reader: Member, source: Member): SourceReply | undefined {
+  const before = reader.starvedAt;
+  const offset = offsetOf(reader);
+  reader.starvedAt = isAhead(source, reader) ? undefined : offset;
+  if (reader.starvedAt !== undefined) return wait;
+  return before === offset && reader.parent === source ? answer(reader) : undefined;
 }
 
 function isAhead(source: Member, reader: Member): boolean {

@@ -28,6 +28,8 @@ export interface Member {
   servingMs: number;
   /** When it was told last where to read. */
   movedMs: number;
+  /** At this offset it complained of a source that had no more itself, and was told to wait. */
+  starvedAt: number | undefined;
 }
 
 /**
@@ -89,6 +91,7 @@ export function memberFor(state: MachineState, session: Session, resourceId: Dig
     children: undefined,
     servingMs: 0,
     movedMs: 0,
+    starvedAt: undefined,
   };
   state.nextMember += 1;
   swarm.members.set(session.id, member);

@@ -41,6 +41,7 @@ export function attach(member: Member, parent: Exclude<Parent, 'none'>, nowMs: n
   detach(member);
   member.parent = parent;
   member.movedMs = nowMs;
+  member.starvedAt = undefined;
   if (member.reading) member.reading.progressedMs = nowMs;
   if (parent === 'registry') member.session.peer.origins += 1;
   if (!isMember(parent)) return;
