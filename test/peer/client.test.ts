@@ -2,8 +2,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { isLayerpullError } from '../../src/core/errors.ts';
+import { fleetFiles } from '../support/fleet-files.ts';
 import { soon } from '../support/soon.ts';
-import { collect, hurried, madeLayer, never, startPeer, startServer, testPeers } from './support.ts';
+import {
+  collect,
+  hurried,
+  madeLayer,
+  memberOf,
+  never,
+  startPeer,
+  startServer,
+  testPeers,
+} from './support.ts';
 
 const layer = madeLayer(200_000);
 
@@ -166,10 +176,14 @@ describe('a blob of a peer', () => {
   );
 
   it('is asked for with the token of the fleet, and refused without', async () => {
-    const { url, put } = await startPeer({ token: 'of the fleet' });
+    const memberWith = (token: string) => memberOf({ tokenFile: fleetFiles(undefined, token).tokenFile });
+    const { url, put } = await startPeer({ serving: memberWith('of-the-fleet').serving });
     await put(layer);
-    const read = (token?: string) => collect(testPeers({ token }).blobs(url).open(layer, { signal: never }));
-    expect((await read('of the fleet')).equals(layer.bytes)).toBe(true);
+    const read = (token?: string) => {
+      const trust = token === undefined ? undefined : memberWith(token).trust;
+      return collect(testPeers({ trust }).blobs(url).open(layer, { signal: never }));
+    };
+    expect((await read('of-the-fleet')).equals(layer.bytes)).toBe(true);
     await expect(read('another')).rejects.toMatchObject({ code: 'access_denied', origin: 'peer' });
     await expect(read()).rejects.toMatchObject({ code: 'access_denied', origin: 'peer' });
   });

@@ -1,6 +1,4 @@
-import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { forMany } from '../../src/core/abort.ts';
 import { systemClock } from '../../src/core/clock.ts';
@@ -8,14 +6,13 @@ import { digestOf } from '../../src/core/digest.ts';
 import { isLayerpullError } from '../../src/core/errors.ts';
 import { createPeerServer } from '../../src/peer/server.ts';
 import type { TestBlob } from '../support/blobs.ts';
-import { createAuthority } from '../support/certificates.ts';
 import { onCleanup } from '../support/cleanup.ts';
+import { fleetFiles } from '../support/fleet-files.ts';
 import { ask } from '../support/get.ts';
 import { spawnProcess } from '../support/processes.ts';
 import { soon } from '../support/soon.ts';
-import { tempDir } from '../support/temp.ts';
 import { testProgram } from '../support/test-program.ts';
-import { collect, hurried, madeLayer, never, startPeer, testPeers } from './support.ts';
+import { collect, hurried, madeLayer, memberOf, never, startPeer, testPeers } from './support.ts';
 
 const layer = madeLayer(1_000_000);
 const pathOf = ({ digest }: TestBlob, name = 'any/name') => `/v2/${name}/blobs/${digest}`;
@@ -128,25 +125,24 @@ describe('the server of a peer', () => {
   });
 
   it('gives nothing without its token', async () => {
-    const { url, put } = await startPeer({ token: 'of the fleet' });
+    const { tokenFile } = fleetFiles(undefined, 'of-the-fleet');
+    const { url, put } = await startPeer({ serving: memberOf({ tokenFile }).serving });
     await put(layer);
     const statusWith = async (authorization?: string) =>
       (await headersOf(url + pathOf(layer), authorization ? { headers: { authorization } } : {})).status;
     expect(await statusWith()).toBe(401);
-    expect(await statusWith('Bearer of the')).toBe(401);
-    expect(await statusWith('Bearer of the fleets')).toBe(401);
-    expect(await statusWith('Basic of the fleet')).toBe(401);
-    expect(await statusWith('Bearer of the fleet')).toBe(200);
+    expect(await statusWith('Bearer of-the')).toBe(401);
+    expect(await statusWith('Bearer of-the-fleets')).toBe(401);
+    expect(await statusWith('Basic of-the-fleet')).toBe(401);
+    expect(await statusWith('Bearer of-the-fleet')).toBe(200);
     expect((await headersOf(`${url}/v2/`)).status).toBe(401);
   });
 
   it('speaks TLS with the certificates that it is given', async () => {
-    const authority = createAuthority();
-    const { url, put } = await startPeer({ tls: authority.issue({ names: ['127.0.0.1'] }) });
+    const { certFile, keyFile, caFile } = fleetFiles();
+    const { url, put } = await startPeer({ serving: memberOf({ pair: { certFile, keyFile } }).serving });
     await put(layer);
-    const caFile = path.join(tempDir(), 'ca.pem');
-    writeFileSync(caFile, authority.cert);
-    const trusting = testPeers({ tls: { caFiles: [caFile] } });
+    const trusting = testPeers({ trust: memberOf({ caFile }).trust });
     expect(new URL(url).protocol).toBe('https:');
     expect((await collect(trusting.blobs(url).open(layer, { signal: never }))).equals(layer.bytes)).toBe(
       true,

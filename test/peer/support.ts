@@ -5,6 +5,9 @@ import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { mediaTypes } from '../../src/core/descriptor.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import { toNodeId, toSessionId } from '../../src/core/ids.ts';
+import { silentLog } from '../../src/core/log.ts';
+import { openFleetTrust, type TrustFiles } from '../../src/http/fleet-trust.ts';
+import { createServing } from '../../src/http/serving.ts';
 import type { PeerSource, Source, SourceGuide, SourceRequest } from '../../src/lock/sources.ts';
 import { createPeers, type PeersOptions } from '../../src/peer/client.ts';
 import { createPeerServer, type PeerServerOptions } from '../../src/peer/server.ts';
@@ -42,6 +45,17 @@ export async function startPeer(options: Partial<PeerServerOptions> = {}) {
     await ingest.commit();
   };
   return { folder, url, server, begin, put };
+}
+
+/** How a member of the fleet of these files serves, and whom it trusts. */
+export function memberOf(files: TrustFiles) {
+  const trust = openFleetTrust({ files, clock: systemClock, log: silentLog });
+  const serving = createServing(trust);
+  onCleanup(() => {
+    serving.close();
+    trust.close();
+  });
+  return { trust, serving };
 }
 
 export function testPeers(options: Partial<PeersOptions> = {}) {

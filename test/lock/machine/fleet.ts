@@ -93,7 +93,9 @@ export function createFleet(options: Partial<MachineOptions> = {}): Fleet {
     },
     source: (node, digest = layer) => holdOf(node, digest).source,
     tree() {
-      const all = [...held].flatMap(([node, own]) => [...own].map(([digest, one]) => ({ node, digest, one })));
+      const all = [...held].flatMap(([node, own]) =>
+        [...own].map(([digest, one]) => ({ node, digest, one })),
+      );
       return Object.fromEntries(
         all.filter(({ digest }) => digest === layer).map(({ node, one }) => [node, one.source]),
       );

@@ -49,6 +49,21 @@ describe('the holder of a pull reads', () => {
     expect(fleet.tree()).toEqual({ a: 'registry', b: 'a', c: 'b', d: 'a' });
   });
 
+  it('from one that has as much rather than from one that has less, wherever they are', () => {
+    const fleet = createFleet();
+    fleet.joinAs('a', { zone: 'east' });
+    fleet.joinAs('b', { zone: 'east' });
+    fleet.joinAs('c', { zone: 'west' });
+    fleet.joinAs('d', { zone: 'east' });
+    for (const node of ['a', 'b', 'c', 'd']) fleet.pull(node);
+    for (const [node, offset] of Object.entries({ a: 100, b: 30, c: 60, d: 20 })) fleet.at(node, offset);
+    expect(fleet.tree()).toEqual({ a: 'registry', b: 'a', c: 'a', d: 'b' });
+    expect(fleet.ask('d', 20, 'b')).toBe('c');
+    fleet.at('c', 10);
+    fleet.fail('c');
+    expect(fleet.source('d')).toBe('a');
+  });
+
   it('from the registry where nobody who reads it serves anything, each at once', () => {
     const fleet = createFleet();
     for (const node of ['a', 'b']) fleet.rig.open(node, { store: node });
