@@ -125,7 +125,13 @@ function skopeoCrew(reference: string): Crew {
   const start = async (node: NetworkHost) => {
     const from = ['--src-tls-verify=false', `docker://${reference}`];
     const to = `oci:${storeOf(node)}:bench`;
-    const pull = await startComponent(node, 'skopeo', '--insecure-policy', 'copy', '-q', ...from, to);
+    // As it is in the registry; else skopeo would compress layers that are not.
+    const asIs = ['--preserve-digests', '--dest-oci-accept-uncompressed-layers'];
+    const pull = await startComponent(
+      node,
+      'skopeo',
+      ...['--insecure-policy', 'copy', '-q', ...asIs, ...from, to],
+    );
     return { pull, processes: [pull] };
   };
   return { storeOf, start };
