@@ -2,9 +2,11 @@ import * as echarts from 'echarts';
 import type { FleetOptions } from './options.ts';
 import { fluidBoundMs, type ImageRows, type Row } from './report.ts';
 
-const width = 1_100;
+const width = 1_200;
 const panelHeight = 380;
-const legendHeight = 90;
+const legendHeight = 60;
+/** Of the numbers beside the points, so that those of lines that lie together do not. */
+const labelPlaces = ['top', 'bottom', 'right', 'left'] as const;
 
 /** An SVG: for each image how long the last node took, and what left the registry, over the number of nodes. */
 export function drawChart(results: readonly ImageRows[], options: FleetOptions): string {
@@ -22,7 +24,6 @@ export function drawChart(results: readonly ImageRows[], options: FleetOptions):
 
 interface Panel {
   readonly title: string;
-  readonly unit: string;
   readonly value: (row: Measured) => number;
   /** What nothing can be better than. */
   readonly bound: number;
@@ -39,7 +40,7 @@ function toOption(results: readonly ImageRows[], options: FleetOptions): echarts
   return {
     animation: false,
     backgroundColor: '#ffffff',
-    legend: { top: 10, left: 'center', width: width - 100 },
+    legend: { top: 10, left: 'center', itemGap: 30 },
     title: panels.map(({ panel }, at) => ({
       ...{ text: panel.title, textStyle: { fontSize: 14 } },
       ...{ left: place(at).left, top: place(at).top - 35 },
@@ -49,7 +50,7 @@ function toOption(results: readonly ImageRows[], options: FleetOptions): echarts
       ...{ gridIndex: at, type: 'category', name: 'nodes', nameLocation: 'middle', nameGap: 28 },
       data: nodeCounts(results).map(String),
     })),
-    yAxis: panels.map(({ panel }, at) => ({ gridIndex: at, type: 'log', name: panel.unit, min: 0.5 })),
+    yAxis: panels.map((_, at) => ({ gridIndex: at, type: 'log', logBase: 2 })),
     series: panels.flatMap(({ rows, panel }, at) => seriesOf(rows, panel, at, nodeCounts(results))),
   };
 }
@@ -57,14 +58,12 @@ function toOption(results: readonly ImageRows[], options: FleetOptions): echarts
 function panelsOf({ image }: ImageRows, options: FleetOptions): Panel[] {
   return [
     {
-      title: `${image.name}: until the last node is done`,
-      unit: 'seconds',
+      title: `${image.name}: seconds until the last node is done`,
       value: ({ result }) => result.lastMs / 1_000,
       bound: fluidBoundMs(image, options) / 1_000,
     },
     {
-      title: `${image.name}: sent by the registry`,
-      unit: 'images',
+      title: `${image.name}: images sent by the registry`,
       value: ({ result }) => result.egressBytes / image.bytes,
       bound: 1,
     },
@@ -72,19 +71,31 @@ function panelsOf({ image }: ImageRows, options: FleetOptions): Panel[] {
 }
 
 function seriesOf({ rows }: ImageRows, panel: Panel, at: number, counts: readonly number[]) {
+  const axes = { type: 'line' as const, xAxisIndex: at, yAxisIndex: at };
   const measured = rows.filter(isMeasured);
-  const lines = [...new Set(measured.map(({ name }) => name))].map((name) => ({
-    ...{ name, type: 'line' as const, xAxisIndex: at, yAxisIndex: at, symbolSize: 8, connectNulls: true },
+  const together = measured.filter(({ nodes }) => nodes > 1);
+  const lines = [...new Set(together.map(({ name }) => name))].map((name, line) => ({
+    ...{ ...axes, name, symbolSize: 8, connectNulls: true },
+    label: { show: true, fontSize: 10, position: labelPlaces[line % labelPlaces.length] ?? 'top' },
     data: counts.map((count) => {
-      const row = measured.find((one) => one.name === name && one.nodes === count);
-      return row ? Number(panel.value(row).toFixed(2)) : null;
+      const row = together.find((one) => one.name === name && one.nodes === count);
+      return row ? rounded(panel.value(row)) : null;
     }),
   }));
-  const bound = {
-    ...{ name: 'fluid bound', type: 'line' as const, xAxisIndex: at, yAxisIndex: at, symbol: 'none' },
-    ...{ lineStyle: { type: 'dashed' as const }, data: counts.map(() => Number(panel.bound.toFixed(2))) },
-  };
-  return [...lines, bound];
+  const level = (name: string, value: number, type: 'dashed' | 'dotted') => ({
+    ...{ ...axes, name, symbol: 'none', lineStyle: { type } },
+    data: counts.map(() => rounded(value)),
+  });
+  const alone = measured.filter(({ nodes }) => nodes === 1);
+  return [
+    ...lines,
+    ...alone.map((row) => level(`one node: ${row.name}`, panel.value(row), 'dotted')),
+    level('fluid bound: image / link of the registry', panel.bound, 'dashed'),
+  ];
+}
+
+function rounded(value: number): number {
+  return Number(value.toFixed(2));
 }
 
 /** Faults are in the table alone. */
