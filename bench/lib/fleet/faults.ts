@@ -37,8 +37,8 @@ function greatestReader({ site, nodes }: Scene): NetworkHost {
   return greatest(nodes, readBy);
 }
 
-function busiestPeer({ nodes }: Scene): NetworkHost {
-  return greatest(nodes, (node) => node.traffic().sent);
+function busiestPeer({ nodes, sentBy }: Scene): NetworkHost {
+  return greatest(nodes, sentBy);
 }
 
 function greatest(nodes: readonly NetworkHost[], size: (node: NetworkHost) => number): NetworkHost {

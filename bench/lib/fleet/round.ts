@@ -18,6 +18,8 @@ export interface Scene {
   readonly image: FleetImage;
   readonly crew: Crew;
   readonly nodes: readonly NetworkHost[];
+  /** Bytes that left a node since the nodes were started. */
+  sentBy(node: NetworkHost): number;
   /** Ends all that runs on a node, as a power cut does; then the node starts again. */
   kill(node: NetworkHost): void;
   /** Stops all that runs on a node, until all others are done. */
@@ -57,7 +59,9 @@ export async function runRound(plan: RoundPlan): Promise<Round> {
 async function pullEverywhere(plan: RoundPlan, crew: Crew, nodes: readonly NetworkHost[]): Promise<Round> {
   const { site, image, fault } = plan;
   const actors = createActors(crew);
-  const scene: Scene = { site, image, crew, nodes, kill: actors.kill, freeze: actors.freeze };
+  const sentBefore = new Map(nodes.map((node) => [node, node.traffic().sent]));
+  const sentBy = (node: NetworkHost) => node.traffic().sent - (sentBefore.get(node) ?? 0);
+  const scene: Scene = { site, image, crew, nodes, sentBy, kill: actors.kill, freeze: actors.freeze };
   await fault?.before?.(scene);
   const before = site.registry.traffic().sent;
   const egress = () => site.registry.traffic().sent - before;
