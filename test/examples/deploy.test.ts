@@ -19,7 +19,7 @@ const manifests = ['kubernetes/agent.yaml', 'kubernetes/lock-server.yaml'];
 const workloads = new Set(['DaemonSet', 'Deployment']);
 
 /** Where agents of these files let clients of their node in. */
-const mirror = '127.0.0.1:5000';
+const mirror = '127.0.0.1:5001';
 
 function isOnPath(program: string): boolean {
   try {
@@ -45,7 +45,7 @@ describe('the files in examples/deploy', () => {
 
   it('start an agent that serves the mirror which they tell clients of, and a lock server', () => {
     const files = ['kubernetes/agent.yaml', 'systemd/layerpull-agent.service'];
-    for (const file of files) expect(readDeployFile(file)).toMatch(/--registry-addr[= ]127\.0\.0\.1:5000/);
+    for (const file of files) expect(readDeployFile(file)).toMatch(/--registry-addr[= ]127\.0\.0\.1:5001/);
     expect(commandLines().map(({ file, command }) => `${file} ${command}`)).toEqual([
       'kubernetes/agent.yaml agent',
       'kubernetes/lock-server.yaml serve',

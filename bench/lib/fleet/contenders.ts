@@ -102,7 +102,7 @@ async function startLockServer(host: NetworkHost) {
 }
 
 async function startAgent(host: NetworkHost, store: string, lockUrl: string): Promise<Child> {
-  const listen = ['--addr', `${host.address}:0`];
+  const listen = ['--peer-addr', `${host.address}:0`];
   const agent = await startLayerpull(
     host,
     ...['agent', ...listen, '--store', store, '--server', lockUrl, '--node', host.name],
