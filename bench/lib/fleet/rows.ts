@@ -1,4 +1,4 @@
-import { median } from '../numbers.ts';
+import { formatMib, formatMs, median } from '../numbers.ts';
 import { alone, type Contender, contenders } from './contenders.ts';
 import { faults } from './faults.ts';
 import type { FleetOptions } from './options.ts';
@@ -16,18 +16,22 @@ const nodesOfAim = 8;
 
 /** All rows of one image, the baseline first. @throws when the baseline fails; other rows say so */
 export async function measureImage(site: Site, image: FleetImage, options: FleetOptions): Promise<ImageRows> {
-  const measure = ({ contender, nodes, fault }: RowPlan) =>
-    measureRow(options.runs, () => runRound({ site, image, contender, nodes, fault }));
-  const say = ({ contender, nodes, fault }: RowPlan) =>
-    process.stderr.write(`measuring ${image.name}, ${nodes} x ${contender.name} ${fault?.name ?? ''}\n`);
+  const measure = async ({ contender, nodes, fault }: RowPlan) => {
+    const what = `${nodes} x ${contender.name}${fault ? `, ${fault.name}` : ''}`;
+    process.stderr.write(`measuring ${image.name}, ${what}: `);
+    const round = await measureRow(options.runs, () => runRound({ site, image, contender, nodes, fault }));
+    process.stderr.write(`${formatMs(round.lastMs)}, ${formatMib(round.egressBytes)}\n`);
+    return round;
+  };
   const first: RowPlan = { contender: alone, nodes: 1 };
-  say(first);
   const baseline = await measure(first);
   const rows: Row[] = [{ name: alone.name, nodes: 1, result: baseline, hasAim: false }];
   for (const plan of plansOf(options)) {
-    say(plan);
     const { contender, nodes, fault } = plan;
-    const result = await measure(plan).catch((error) => ({ failed: oneLine(error) }));
+    const result = await measure(plan).catch((error) => {
+      process.stderr.write('FAILED\n');
+      return { failed: oneLine(error) };
+    });
     const hasAim = contender.shares && nodes === nodesOfAim && !fault;
     rows.push({ name: contender.name, nodes, result, hasAim, fault: fault?.name });
   }
