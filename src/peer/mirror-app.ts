@@ -1,0 +1,141 @@
+import type { Server } from 'node:http';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Clock } from '../core/clock.ts';
+import { isLayerpullError, messageOf } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { sendBlob } from './mirror-blob.ts';
+import { readCaller, showsToken } from './mirror-caller.ts';
+import { challenge, type Refusal, refusal, refusalOf } from './mirror-errors.ts';
+import { type MirrorTarget, parseTarget } from './mirror-path.ts';
+import type { Caller, MirrorContent } from './mirror-port.ts';
+
+export interface MirrorAppOptions {
+  readonly content: MirrorContent;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Of the fleet: who does not show it gets nothing. Default: everyone is served. */
+  readonly token?: string | undefined;
+  /** Of this mirror, in the user agent that it shows to registries: who shows it here is the mirror itself. */
+  readonly ownName?: string | undefined;
+  /** Makes the server that the app answers on. Default: plain http. */
+  readonly serverFactory?: ((handler: Parameters<Server['on']>[1]) => Server) | undefined;
+}
+
+/** Longer heads than this are refused. */
+const maxHeaderBytes = 32_768;
+/** Milliseconds without a byte on a connection until it is cut: clients wait as long for a byte. */
+const idleMs = 300_000;
+
+/** A read-only OCI distribution API. */
+export function createMirrorApp(options: MirrorAppOptions): FastifyInstance {
+  const app: FastifyInstance = Fastify({
+    exposeHeadRoutes: false,
+    bodyLimit: 1,
+    connectionTimeout: idleMs,
+    http: { maxHeaderSize: maxHeaderBytes },
+    frameworkErrors: (error, _, reply) =>
+      void send(reply, refusal(400, 'NAME_INVALID', error.message.slice(0, 200))),
+    return503OnClosing: false,
+  });
+  app.addHook('onSend', async (_, reply) => {
+    reply.header('docker-distribution-api-version', 'registry/2.0');
+  });
+  app.get('/healthz', async () => ({ status: 'ok' }));
+  // Every path comes here as it was sent: names have slashes, and nothing is guessed at.
+  app.setNotFoundHandler((request, reply) => answer(options, request, reply));
+  app.setErrorHandler(
+    (_, __, reply) => void send(reply, refusal(400, 'UNSUPPORTED', 'a request that cannot be read')),
+  );
+  return app;
+}
+
+async function answer(
+  options: MirrorAppOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { token, log } = options;
+  const { authorization } = request.headers;
+  if (token !== undefined && !showsToken(authorization, token)) return send(reply, tokenWanted);
+  // What opens the mirror is not for any registry.
+  const caller = token === undefined ? readCaller(authorization) : {};
+  try {
+    return await route(options, request, reply, caller);
+  } catch (error) {
+    const refused = refusalOf(error, caller);
+    const reason = messageOf(error);
+    if (isLayerpullError(error))
+      log.debug({ url: request.url, status: refused.status, reason }, 'not served');
+    else log.error({ url: request.url, err: error }, 'a request to the mirror failed');
+    return send(reply, refused);
+  }
+}
+
+const tokenWanted = refusal(401, 'UNAUTHORIZED', 'the token of the fleet is wanted', {
+  'www-authenticate': challenge,
+});
+
+async function route(
+  options: MirrorAppOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  caller: Caller,
+): Promise<FastifyReply> {
+  const { method } = request;
+  if (method !== 'GET' && method !== 'HEAD') {
+    return send(reply.header('allow', 'GET, HEAD'), refusal(405, 'UNSUPPORTED', 'the mirror is read-only'));
+  }
+  const target = parseTarget(request.raw.url ?? '/');
+  if (isOwnRequest(options, request))
+    return send(reply, refusal(404, 'NAME_UNKNOWN', 'the mirror asks itself'));
+  return await serve(options, target, request, reply, caller);
+}
+
+/** The registry that was asked for, or a mirror of it, is this mirror. */
+function isOwnRequest({ ownName }: MirrorAppOptions, { headers }: FastifyRequest): boolean {
+  return ownName !== undefined && (headers['user-agent'] ?? '').includes(ownName);
+}
+
+async function serve(
+  { content, clock, log }: MirrorAppOptions,
+  target: MirrorTarget,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  caller: Caller,
+): Promise<FastifyReply> {
+  const signal = goneSignal(reply);
+  switch (target.kind) {
+    case 'base':
+      // Tells clients that send credentials only where they are asked for that they may.
+      return reply.header('www-authenticate', challenge).type('application/json').send('{}');
+    case 'other':
+      return send(
+        reply,
+        refusal(404, 'UNSUPPORTED', 'the mirror serves manifests and blobs; ask the registry'),
+      );
+    case 'manifest': {
+      const { descriptor, bytes } = await content.resolve(target.reference, caller, signal);
+      const { digest, mediaType } = descriptor;
+      reply.headers({ 'docker-content-digest': digest, etag: `"${digest}"`, 'content-type': mediaType });
+      reply.header('content-length', bytes.length);
+      return reply.send(request.method === 'HEAD' ? '' : Buffer.from(bytes));
+    }
+    case 'blob': {
+      const blob = await content.blob(target.reference, caller, signal);
+      return await sendBlob(blob, { request, reply, clock, log, signal });
+    }
+  }
+}
+
+/** Aborts when the client goes before it has everything. */
+function goneSignal({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  raw.once('close', () => {
+    if (!raw.writableFinished) gone.abort(new Error('the client went away'));
+  });
+  return gone.signal;
+}
+
+export function send(reply: FastifyReply, { status, headers, body }: Refusal): FastifyReply {
+  return reply.code(status).headers(headers).type('application/json').send(body);
+}

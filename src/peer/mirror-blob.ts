@@ -1,0 +1,74 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Clock } from '../core/clock.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { refusal } from './mirror-errors.ts';
+import type { MirrorBlob } from './mirror-port.ts';
+import { readRange } from './mirror-range.ts';
+
+export interface BlobExchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Aborts when the client goes. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Milliseconds that the first bytes may take until the headers go without them: what fails before can still be said with
+ * a status, so that the client asks the registry itself.
+ */
+const headersAfterMs = 3_000;
+
+/** Answers with a blob or a range of it, as the bytes come. */
+export async function sendBlob(
+  { descriptor, read }: MirrorBlob,
+  { request, reply, clock, log, signal }: BlobExchange,
+): Promise<FastifyReply> {
+  const { digest, size } = descriptor;
+  reply.headers({ 'accept-ranges': 'bytes', 'docker-content-digest': digest, etag: `"${digest}"` });
+  const asked = readRange(request.headers.range, size);
+  if (asked.kind === 'none') {
+    const { status, body, headers } = refusal(416, 'RANGE_INVALID', `the blob has ${size} bytes`);
+    return reply.code(status).headers(headers).header('content-range', `bytes */${size}`).send(body);
+  }
+  const range = asked.kind === 'part' ? asked.range : { start: 0, end: size - 1 };
+  const bytes = range.end - range.start + 1;
+  const isHead = request.method === 'HEAD';
+  const body = isHead || bytes === 0 ? undefined : read(range, signal)[Symbol.asyncIterator]();
+  const begun = body && (await beginning(body, clock, signal));
+  reply.headers({ 'content-type': 'application/octet-stream', 'content-length': isHead ? size : bytes });
+  if (asked.kind === 'part' && !isHead) {
+    reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${size}`);
+  }
+  if (!begun) return reply.send('');
+  const tell = (error: unknown) => log.debug({ digest, reason: messageOf(error) }, 'a blob was broken off');
+  return reply.send(Readable.from(begun, { objectMode: false }).on('error', tell));
+}
+
+/** The iteration once its first bytes are there, or once they take too long. Throws what comes in their place. */
+async function beginning(
+  body: AsyncIterator<Uint8Array>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Uint8Array>> {
+  const first = body.next();
+  first.catch(() => {});
+  const begun = new AbortController();
+  const waited = clock.sleep(headersAfterMs, AbortSignal.any([signal, begun.signal])).catch(() => {});
+  await Promise.race([first, waited]).finally(() => begun.abort());
+  return continued(first, body);
+}
+
+async function* continued(
+  first: Promise<IteratorResult<Uint8Array>>,
+  body: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for (let step = await first; !step.done; step = await body.next()) yield step.value;
+  } finally {
+    await body.return?.();
+  }
+}
