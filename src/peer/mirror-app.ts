@@ -118,7 +118,7 @@ async function serve(
       const { digest, mediaType } = descriptor;
       reply.headers({ 'docker-content-digest': digest, etag: `"${digest}"`, 'content-type': mediaType });
       reply.header('content-length', bytes.length);
-      return reply.send(request.method === 'HEAD' ? '' : Buffer.from(bytes));
+      return reply.send(Buffer.from(bytes));
     }
     case 'blob': {
       const blob = await content.blob(target.reference, caller, signal);

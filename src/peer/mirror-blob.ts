@@ -43,7 +43,7 @@ export async function sendBlob(
   if (asked.kind === 'part' && !isHead) {
     reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${size}`);
   }
-  if (!begun) return reply.send('');
+  if (!begun) return reply.send(Buffer.alloc(0));
   const tell = (error: unknown) => log.debug({ digest, reason: messageOf(error) }, 'a blob was broken off');
   return reply.send(Readable.from(begun, { objectMode: false }).on('error', tell));
 }

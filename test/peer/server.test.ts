@@ -8,7 +8,7 @@ import { createPeerServer } from '../../src/peer/server.ts';
 import type { TestBlob } from '../support/blobs.ts';
 import { onCleanup } from '../support/cleanup.ts';
 import { fleetFiles } from '../support/fleet-files.ts';
-import { ask } from '../support/get.ts';
+import { open } from '../support/get.ts';
 import { spawnProcess } from '../support/processes.ts';
 import { soon } from '../support/soon.ts';
 import { testProgram } from '../support/test-program.ts';
@@ -19,7 +19,7 @@ const pathOf = ({ digest }: TestBlob, name = 'any/name') => `/v2/${name}/blobs/$
 const rangeFrom = (offset: number, { size }: TestBlob = layer) => ({ range: `bytes=${offset}-${size - 1}` });
 
 async function headersOf(url: string, options: RequestInit = {}) {
-  const response = await ask(url, options);
+  const response = await open(url, options);
   const bytes = Buffer.from(await response.arrayBuffer());
   return { status: response.status, headers: response.headers, bytes };
 }
@@ -166,7 +166,7 @@ describe('a blob that is still being written', () => {
   it('is given as it grows, its headers at once', async () => {
     const { url, begin } = await startPeer();
     const ingest = await begin(layer);
-    const response = await ask(url + pathOf(layer), { headers: rangeFrom(0) });
+    const response = await open(url + pathOf(layer), { headers: rangeFrom(0) });
     expect(response.status).toBe(206);
     expect(response.headers.get('content-range')).toBe('bytes 0-999999/1000000');
     expect(response.headers.get('content-length')).toBe('1000000');
