@@ -6,6 +6,8 @@ import type { Log } from '../core/log.ts';
 import type { SessionLocks } from '../lock/locks.ts';
 import { pullLayer } from '../orchestrator/layer.ts';
 import { createSlots } from '../orchestrator/pool.ts';
+import type { MirrorDoor } from '../peer/mirror-door.ts';
+import type { AskOthers, MirrorContent } from '../peer/mirror-port.ts';
 import { createReaders } from '../registry/readers.ts';
 import { createTransferBounds } from '../source/transfer.ts';
 import type { Store } from '../store/oci-layout.ts';
@@ -34,8 +36,6 @@ export interface MirrorConfig {
   readonly offlineTtlMs?: number;
   /** The only registries that are mirrored. Undefined: any. */
   readonly registries?: readonly string[] | undefined;
-  /** Of the fleet. */
-  readonly token?: string | undefined;
 }
 
 export interface MirrorDeps {
@@ -45,10 +45,16 @@ export interface MirrorDeps {
   readonly locks: SessionLocks;
   /** Reads blobs while they are written. Default: they are served once they are whole. */
   readonly follow?: FollowedBlobs | undefined;
+  /** Default: plain http, and everyone is served. */
+  readonly door?: MirrorDoor | undefined;
+  /** Default: nobody else is asked while a registry is out of reach. */
+  readonly askOthers?: AskOthers | undefined;
 }
 
 export interface RunningMirror {
   readonly url: string;
+  /** What the peer server of the node tells others that ask. */
+  readonly recorded: MirrorContent['recorded'];
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -57,7 +63,7 @@ export interface RunningMirror {
 export async function composeMirror(config: MirrorConfig, deps: MirrorDeps): Promise<RunningMirror> {
   const { createMirrorContent } = await import('../peer/mirror-content.ts');
   const { createMirrorServer } = await import('../peer/mirror-server.ts');
-  const { log, store, follow } = deps;
+  const { log, store, follow, door, askOthers } = deps;
   const { blobs } = store;
   const closers = new Closers();
   const ownName = `layerpull-mirror/${randomUUID()}`;
@@ -72,14 +78,14 @@ export async function composeMirror(config: MirrorConfig, deps: MirrorDeps): Pro
         keep: store.putDocument,
       },
       proofFiles: createStoredProofs(blobs.path),
-      ...{ clock, log, registries: config.registries },
+      ...{ clock, log, askOthers, registries: config.registries },
       ...(config.offlineTtlMs === undefined ? {} : { offlineTtlMs: config.offlineTtlMs }),
       agent: config.asAgent ? composeCredentials(config.registry.access, log, '') : undefined,
     });
-    const { token, host, port } = config;
-    const server = closers.add(createMirrorServer({ content, clock, log, token, ownName }));
+    const { host, port } = config;
+    const server = closers.add(createMirrorServer({ content, clock, log, door, ownName }));
     const { url } = await server.listen({ host, port });
-    return { url, close: () => closers.close() };
+    return { url, recorded: content.recorded, close: () => closers.close() };
   } catch (error) {
     await closers.close();
     throw error;

@@ -2,10 +2,9 @@ import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
 import { type ErrorCode, isLayerpullError, LayerpullError } from '../core/errors.ts';
-import type { ManifestProof } from '../registry/readers.ts';
 import { type ImageReference, nameOf } from '../registry/reference.ts';
 import type { Listings } from './mirror-links.ts';
-import type { AccessProof } from './mirror-port.ts';
+import type { AccessProof, Allowed, AskOthers } from './mirror-port.ts';
 import { anonymous, type ProofBook } from './mirror-proofs.ts';
 import { isOutage, type Upstream, type Visitor } from './mirror-upstream.ts';
 
@@ -16,14 +15,7 @@ export interface AccessOptions {
   readonly clock: Clock;
   /** Milliseconds for which a proof of access to a private image is good while its registry is out of reach. */
   readonly offlineTtlMs: number;
-}
-
-/** A document or a blob that somebody may have. */
-export interface Allowed {
-  readonly digest: Digest;
-  /** Absent where only the registry could say. */
-  readonly size?: number;
-  readonly mediaType?: string;
+  readonly askOthers: AskOthers;
 }
 
 /** What is listed, and the proof that it may be had. */
@@ -48,9 +40,9 @@ export class MirrorAccess {
   /** The manifest that a reference means to this visitor. @throws LayerpullError of the registry */
   async manifest(reference: ImageReference, visitor: Visitor, signal: AbortSignal): Promise<Allowed> {
     const { digest } = reference;
-    const listed = digest && (await this.#find(reference, digest, visitor, 'documents'));
+    const listed = digest && (await this.#find(reference, digest, visitor.name, 'documents'));
     if (listed && this.#isFresh(listed.proof)) return await this.#inherit(reference, listed);
-    const recorded = listed ?? (await this.#tagged(reference, visitor));
+    const recorded = listed ?? (await this.#tagged(reference, visitor.name));
     return await this.#ask(reference, visitor, recorded, signal);
   }
 
@@ -61,7 +53,7 @@ export class MirrorAccess {
     signal: AbortSignal,
   ): Promise<Descriptor> {
     const { digest, registry, repository } = reference;
-    const found = await this.#find(reference, digest, visitor, 'blobs');
+    const found = await this.#find(reference, digest, visitor.name, 'blobs');
     const { size, mediaType } = found?.descriptor ?? {};
     if (!found || size === undefined || mediaType === undefined) throw notListed(reference);
     if (!this.#isFresh(found.proof)) {
@@ -69,6 +61,16 @@ export class MirrorAccess {
       await this.#ask({ registry, repository, digest: found.proof.digest }, visitor, found, signal);
     }
     return { digest, size, mediaType };
+  }
+
+  /** What the reference meant when everyone could read it. */
+  async recorded(reference: ImageReference): Promise<Allowed | undefined> {
+    const { digest } = reference;
+    const found =
+      digest === undefined
+        ? await this.#tagged(reference, anonymous)
+        : await this.#find(reference, digest, anonymous, 'documents');
+    return found?.descriptor;
   }
 
   /** Asks the registry; where it gives no answer, what is recorded counts for those who may have it. */
@@ -85,26 +87,34 @@ export class MirrorAccess {
     try {
       const proof = await visitor.reader.prove(reference, signal);
       upstream.note(registry, undefined);
-      await this.#record(reference, proof, visitor);
+      await this.#record(reference, proof.digest, proof.isAnonymous ? anonymous : visitor.name);
       return proof;
     } catch (error) {
       signal.throwIfAborted();
       upstream.note(registry, error);
       if (isLayerpullError(error) && refusals.has(error.code)) await this.#forget(reference, visitor);
-      if (!usable || !isOutage(error)) throw error;
-      return usable.descriptor;
+      if (!isOutage(error)) throw error;
+      const known = usable?.descriptor ?? (await this.#askOthers(reference, signal));
+      if (known) return known;
+      throw error;
     }
+  }
+
+  async #askOthers(reference: ImageReference, signal: AbortSignal): Promise<Allowed | undefined> {
+    const known = await this.#options.askOthers(reference, signal);
+    if (known) await this.#record(reference, known.digest, anonymous);
+    return known;
   }
 
   /** The freshest proof that leads to the digest: of itself, or of a document that lists it. */
   async #find(
     reference: ImageReference,
     digest: Digest,
-    { name }: Visitor,
+    caller: string,
     kind: 'documents' | 'blobs',
   ): Promise<Found | undefined> {
     const { proofs, listings } = this.#options;
-    for (const proof of await proofs.of(nameOf(reference), name)) {
+    for (const proof of await proofs.of(nameOf(reference), caller)) {
       if (kind === 'documents' && proof.digest === digest) return { descriptor: { digest }, proof };
       const descriptor = (await listings.of(proof.digest))?.[kind].get(digest);
       if (descriptor) return { descriptor, proof };
@@ -112,9 +122,9 @@ export class MirrorAccess {
     return undefined;
   }
 
-  async #tagged(reference: ImageReference, { name }: Visitor): Promise<Found | undefined> {
+  async #tagged(reference: ImageReference, caller: string): Promise<Found | undefined> {
     if (reference.digest !== undefined) return undefined;
-    const known = await this.#options.proofs.of(nameOf(reference), name);
+    const known = await this.#options.proofs.of(nameOf(reference), caller);
     const proof = known.find(({ tag }) => tag !== undefined && tag === reference.tag);
     return proof && { descriptor: { digest: proof.digest }, proof };
   }
@@ -128,13 +138,9 @@ export class MirrorAccess {
     return descriptor;
   }
 
-  async #record(
-    reference: ImageReference,
-    { digest, isAnonymous }: ManifestProof,
-    { name }: Visitor,
-  ): Promise<void> {
+  async #record(reference: ImageReference, digest: Digest, caller: string): Promise<void> {
     const { proofs, clock } = this.#options;
-    const proof = { caller: isAnonymous ? anonymous : name, digest, provedAtMs: clock.wallNow() };
+    const proof = { caller, digest, provedAtMs: clock.wallNow() };
     const repository = nameOf(reference);
     await proofs.add(repository, proof);
     const { tag } = reference;

@@ -1,10 +1,10 @@
-import type { Server } from 'node:http';
+import { createServer } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../core/clock.ts';
 import { isLayerpullError, messageOf } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { sendBlob } from './mirror-blob.ts';
-import { readCaller, showsToken } from './mirror-caller.ts';
+import { admit, type MirrorDoor } from './mirror-door.ts';
 import { challenge, type Refusal, refusal, refusalOf } from './mirror-errors.ts';
 import { type MirrorTarget, parseTarget } from './mirror-path.ts';
 import type { Caller, MirrorContent } from './mirror-port.ts';
@@ -13,26 +13,31 @@ export interface MirrorAppOptions {
   readonly content: MirrorContent;
   readonly clock: Clock;
   readonly log: Log;
-  /** Of the fleet: who does not show it gets nothing. Default: everyone is served. */
-  readonly token?: string | undefined;
+  /** Default: plain http, and everyone is served. */
+  readonly door?: MirrorDoor | undefined;
   /** Of this mirror, in the user agent that it shows to registries: who shows it here is the mirror itself. */
   readonly ownName?: string | undefined;
-  /** Makes the server that the app answers on. Default: plain http. */
-  readonly serverFactory?: ((handler: Parameters<Server['on']>[1]) => Server) | undefined;
 }
 
 /** Longer heads than this are refused. */
 const maxHeaderBytes = 32_768;
+/** More than a node's container runtime ever has. */
+const maxConnections = 1_024;
 /** Milliseconds without a byte on a connection until it is cut: clients wait as long for a byte. */
 const idleMs = 300_000;
 
 /** A read-only OCI distribution API. */
 export function createMirrorApp(options: MirrorAppOptions): FastifyInstance {
+  const serve = options.door?.createServer ?? createServer;
   const app: FastifyInstance = Fastify({
+    serverFactory: (handler) => {
+      const server = serve({ maxHeaderSize: maxHeaderBytes }).on('request', handler);
+      server.maxConnections = maxConnections;
+      server.setTimeout(idleMs);
+      return server;
+    },
     exposeHeadRoutes: false,
     bodyLimit: 1,
-    connectionTimeout: idleMs,
-    http: { maxHeaderSize: maxHeaderBytes },
     frameworkErrors: (error, _, reply) =>
       void send(reply, refusal(400, 'NAME_INVALID', error.message.slice(0, 200))),
     return503OnClosing: false,
@@ -54,11 +59,12 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { token, log } = options;
-  const { authorization } = request.headers;
-  if (token !== undefined && !showsToken(authorization, token)) return send(reply, tokenWanted);
-  // What opens the mirror is not for any registry.
-  const caller = token === undefined ? readCaller(authorization) : {};
+  const { door, log } = options;
+  const admitted = admit(door, request.raw);
+  if ('refused' in admitted) {
+    return send(reply, refusal(401, 'UNAUTHORIZED', admitted.refused, { 'www-authenticate': challenge }));
+  }
+  const { caller } = admitted;
   try {
     return await route(options, request, reply, caller);
   } catch (error) {
@@ -70,10 +76,6 @@ async function answer(
     return send(reply, refused);
   }
 }
-
-const tokenWanted = refusal(401, 'UNAUTHORIZED', 'the token of the fleet is wanted', {
-  'www-authenticate': challenge,
-});
 
 async function route(
   options: MirrorAppOptions,

@@ -20,7 +20,7 @@ export interface BlobExchange {
  * Milliseconds that the first bytes may take until the headers go without them: what fails before can still be said with
  * a status, so that the client asks the registry itself.
  */
-const headersAfterMs = 3_000;
+const headersAfterMs = 5_000;
 
 /** Answers with a blob or a range of it, as the bytes come. */
 export async function sendBlob(

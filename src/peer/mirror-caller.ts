@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { basicHeader, type Credential, type Credentials } from '../registry/credentials/credentials.ts';
 import type { Caller } from './mirror-port.ts';
 
@@ -32,16 +32,4 @@ export function shownTo(registry: string, credential: Credential | undefined): C
 export function callerName({ authorization }: Caller, key: Uint8Array, asAgent: boolean): string {
   if (authorization === undefined) return asAgent ? 'agent' : 'anonymous';
   return createHmac('sha256', key).update(authorization).digest('hex');
-}
-
-/** Whether a request shows the token of the fleet: as it is, or as a password, for clients that know no other way. */
-export function showsToken(authorization: string | undefined, token: string): boolean {
-  const shown = authorization === undefined ? undefined : readCredential(authorization);
-  if (shown?.kind === 'registry') return isSame(shown.token, token);
-  return shown?.kind === 'password' && isSame(shown.password, token);
-}
-
-function isSame(one: string, other: string): boolean {
-  const hash = (text: string) => createHmac('sha256', 'token').update(text).digest();
-  return timingSafeEqual(hash(one), hash(other));
 }

@@ -8,7 +8,7 @@ import { formatReference, type ImageReference, nameOf } from '../registry/refere
 import { MirrorAccess } from './mirror-access.ts';
 import { documentOf } from './mirror-document.ts';
 import { Listings } from './mirror-links.ts';
-import type { Caller, MirrorContent, MirrorStore, ProofFiles } from './mirror-port.ts';
+import type { AskOthers, Caller, MirrorContent, MirrorStore, ProofFiles } from './mirror-port.ts';
 import { ProofBook } from './mirror-proofs.ts';
 import { Upstream } from './mirror-upstream.ts';
 
@@ -25,6 +25,8 @@ export interface MirrorContentOptions {
    * reach. Default 3,600,000.
    */
   readonly offlineTtlMs?: number;
+  /** Default: nobody else is asked. */
+  readonly askOthers?: AskOthers | undefined;
   /** The only registries that are mirrored. Default: any. */
   readonly registries?: readonly string[] | undefined;
 }
@@ -42,6 +44,7 @@ export function createMirrorContent(options: MirrorContentOptions): MirrorConten
     proofs: new ProofBook(proofFiles, log),
     listings: new Listings(store),
     offlineTtlMs: options.offlineTtlMs ?? defaultOfflineTtlMs,
+    askOthers: options.askOthers ?? (async () => undefined),
   });
   const isMirrored = registries && new Set(registries.map((one) => one.toLowerCase()));
   const visitorOf = async ({ registry }: ImageReference, caller: Caller) => {
@@ -62,13 +65,14 @@ export function createMirrorContent(options: MirrorContentOptions): MirrorConten
       return withDeadline(clock, answerWithinMs, signal, late, async (within) => {
         const visitor = await visitorOf(reference, caller);
         const descriptor = await access.blob(reference, visitor, within);
-        const source = visitor.reader.blobs(reference);
+        const source = upstream.blobs(reference, visitor);
         return {
           descriptor,
           read: (range, reading) => store.read(nameOf(reference), descriptor, source, range, reading),
         };
       });
     },
+    recorded: (reference) => access.recorded(reference),
   };
 }
 

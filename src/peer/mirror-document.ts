@@ -5,8 +5,7 @@ import { parseManifest } from '../registry/manifest.ts';
 import type { RegistryReader } from '../registry/readers.ts';
 import { type ImageReference, nameOf } from '../registry/reference.ts';
 import type { BlobSource } from '../source/blob-source.ts';
-import type { Allowed } from './mirror-access.ts';
-import type { MirrorDocument, MirrorStore } from './mirror-port.ts';
+import type { Allowed, MirrorDocument, MirrorStore } from './mirror-port.ts';
 
 /**
  * A document that somebody may have: from the store, else brought there, as every blob is whose size is known.

@@ -42,7 +42,23 @@ export interface MirrorContent {
     caller: Caller,
     signal: AbortSignal,
   ): Promise<MirrorBlob>;
+  /** For others of the fleet: what the reference meant when everyone could read it. No registry is asked. */
+  recorded(reference: ImageReference): Promise<Allowed | undefined>;
 }
+
+/** A manifest that may be had, before its bytes are there. */
+export interface Allowed {
+  readonly digest: Digest;
+  /** Bytes; absent where only the registry could say. */
+  readonly size?: number;
+  readonly mediaType?: string;
+}
+
+/**
+ * What others of the fleet have recorded as readable by everyone: asked while a registry is out of reach, about what is
+ * not recorded here. Undefined: nobody has. Never throws but `signal.reason`.
+ */
+export type AskOthers = (reference: ImageReference, signal: AbortSignal) => Promise<Allowed | undefined>;
 
 /** The store behind a mirror, and the way into it. */
 export interface MirrorStore {

@@ -17,15 +17,12 @@ export interface MirrorServer {
   close(): Promise<void>;
 }
 
-/** More connections than a node's container runtime ever has. */
-const maxConnections = 1_024;
 /** Milliseconds that requests under way get to finish. */
 const graceMs = 1_500;
 
 export function createMirrorServer(options: MirrorServerOptions): MirrorServer {
   const { log = silentLog, clock } = options;
   const app = createMirrorApp({ ...options, log });
-  app.server.maxConnections = maxConnections;
   let closed: Promise<void> | undefined;
   const cutLate = async (finished: AbortSignal) => {
     await clock.sleep(graceMs, finished);
@@ -41,16 +38,25 @@ export function createMirrorServer(options: MirrorServerOptions): MirrorServer {
   return {
     async listen({ host, port }) {
       try {
-        return { url: await app.listen({ host, port }) };
+        await app.listen({ host, port });
       } catch (error) {
         throw listenError(`${host}:${port}`, error);
       }
+      const address = app.server.address();
+      const taken = typeof address === 'object' && address ? address.port : port;
+      return { url: `${options.door?.scheme ?? 'http'}://${hostInUrl(host)}:${taken}` };
     },
     close() {
       closed ??= close();
       return closed;
     },
   };
+}
+
+/** Who listens everywhere is reached under the name that this machine has for itself. */
+function hostInUrl(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function listenError(address: string, error: unknown): LayerpullError {

@@ -2,6 +2,8 @@ import type { Clock } from '../core/clock.ts';
 import { type ErrorCode, isLayerpullError, LayerpullError } from '../core/errors.ts';
 import { type Credentials, noCredentials } from '../registry/credentials/credentials.ts';
 import type { Readers, RegistryReader } from '../registry/readers.ts';
+import type { ImageReference } from '../registry/reference.ts';
+import type { BlobSource } from '../source/blob-source.ts';
 import { callerName, readCredential, shownTo } from './mirror-caller.ts';
 import type { Caller } from './mirror-port.ts';
 import { Recent } from './recent.ts';
@@ -55,7 +57,21 @@ export class Upstream {
   /** Notes how the registry fared with a question. */
   note(registry: string, error: unknown): void {
     if (error === undefined) this.#restsUntilMs.delete(registry);
-    else if (isOutage(error)) this.#restsUntilMs.set(registry, this.#options.clock.now() + restMs);
+    else if (isOutOfReach(error)) this.#restsUntilMs.set(registry, this.#options.clock.now() + restMs);
+  }
+
+  /** The blobs of a registry as this visitor gets them; at once none while it is out of reach. */
+  blobs(reference: ImageReference, { reader }: Visitor): BlobSource {
+    const source = reader.blobs(reference);
+    const { registry } = reference;
+    const rests = () => this.rests(registry);
+    return {
+      url: source.url,
+      async *open(descriptor, request) {
+        if (rests()) throw outOfReach(registry);
+        yield* source.open(descriptor, request);
+      },
+    };
   }
 
   #credentialsOf(registry: string, { authorization }: Caller): Credentials {
@@ -66,6 +82,11 @@ export class Upstream {
       origin: 'user',
     });
   }
+}
+
+/** Who is reached and fails answers soon, and may answer better about something else. */
+function isOutOfReach(error: unknown): boolean {
+  return isLayerpullError(error) && error.code === 'registry_unreachable';
 }
 
 /** The registry gave no answer to whether somebody may read something. */
@@ -80,4 +101,11 @@ const outages: ReadonlySet<ErrorCode> = new Set([
 
 export function isOutage(error: unknown): boolean {
   return isLayerpullError(error) && outages.has(error.code);
+}
+
+/** Whoever waits has another way: it is not tried again here. */
+function outOfReach(registry: string): LayerpullError {
+  return new LayerpullError('registry_unreachable', `${registry} was out of reach a moment ago`, {
+    retryable: false,
+  });
 }

@@ -3,7 +3,7 @@ import { clientConfig } from '../../src/ui/client-config.ts';
 import { describeWith } from '../support/components.ts';
 import { startContainerd } from '../support/containerd.ts';
 import { pushImage } from '../support/images.ts';
-import { startMirror } from '../support/mirror.ts';
+import { startMirror, tokenDoor } from '../support/mirror.ts';
 import { startRegistry } from '../support/real-registry.ts';
 
 describeWith(['docker-registry', 'containerd', 'busybox'], 'containerd behind a mirror', () => {
@@ -31,14 +31,18 @@ describeWith(['docker-registry', 'containerd', 'busybox'], 'containerd behind a 
     const registry = await startRegistry();
     const image = await pushImage(registry, 'library/busybox', { busybox: true });
     const elsewhere = await startMirror({ registries: ['registry.example'] });
-    const guarded = await startMirror({ token: 'of the fleet' });
+    const guarded = await startMirror({ door: tokenDoor('of-the-fleet') });
     const closed = await startMirror();
     await closed.close();
     for (const { url } of [elsewhere, guarded, closed]) {
       const node = await startContainerd();
       const text = `server = "${registry.url}"\n${clientConfig({ client: 'containerd', url })}`;
       node.configureHost('_default', text);
+      await registry.clearLog();
       await node.ctr('content', 'fetch', '--hosts-dir', node.hostsDir, image.reference);
+      const reads = (await registry.accessLog()).filter(({ path }) => path.includes('/blobs/'));
+      expect(reads).toHaveLength(2);
+      for (const { userAgent } of reads) expect(userAgent).toContain('containerd');
     }
   });
 });

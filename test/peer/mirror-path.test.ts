@@ -40,7 +40,13 @@ test('the registry is that of the query, or the first part of the name, or Docke
 });
 
 test('what only a registry has is told from what nobody has', () => {
-  for (const path of ['_catalog', 'a/tags/list', `a/referrers/${digest}`, 'a/blobs/uploads/', 'a/blobs/uploads/1']) {
+  for (const path of [
+    '_catalog',
+    'a/tags/list',
+    `a/referrers/${digest}`,
+    'a/blobs/uploads/',
+    'a/blobs/uploads/1',
+  ]) {
     expect([path, read(`/v2/${path}`)]).toEqual([path, 'other']);
   }
   for (const url of ['/', '/v1/', '/v2/a', '/v2/a/manifests', '/v2/a/manifests/', '/v3/a/manifests/b']) {

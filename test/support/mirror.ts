@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import { composeMirror, type MirrorConfig, type MirrorDeps } from '../../src/compose/mirror.ts';
 import { readRegistryConfig } from '../../src/config/registry.ts';
 import { systemClock } from '../../src/core/clock.ts';
@@ -5,6 +6,7 @@ import { toNodeId } from '../../src/core/ids.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { createMemoryLocks } from '../../src/lock/backends/memory.ts';
 import { openLockSession } from '../../src/lock/session.ts';
+import type { MirrorDoor } from '../../src/peer/mirror-door.ts';
 import { openStore } from '../../src/store/oci-layout.ts';
 import { onCleanup } from './cleanup.ts';
 import { on } from './config.ts';
@@ -20,7 +22,7 @@ export interface RunningTestMirror {
 
 export interface TestMirrorOptions
   extends Partial<Omit<MirrorConfig, 'host'>>,
-    Pick<Partial<MirrorDeps>, 'follow' | 'log'> {
+    Pick<Partial<MirrorDeps>, 'follow' | 'log' | 'door' | 'askOthers'> {
   /** Default: an empty one. */
   readonly store?: string;
   /** As on the command line of a pull. */
@@ -29,7 +31,15 @@ export interface TestMirrorOptions
 
 /** The registry mirror of a node, in this process, on a free port of 127.0.0.1; it ends with the test. */
 export async function startMirror(options: TestMirrorOptions = {}): Promise<RunningTestMirror> {
-  const { store: folder = tempDir(), flags = {}, follow, log = silentLog, ...config } = options;
+  const {
+    store: folder = tempDir(),
+    flags = {},
+    follow,
+    door,
+    askOthers,
+    log = silentLog,
+    ...config
+  } = options;
   const clock = systemClock;
   const store = await openStore({ path: folder, clock });
   const service = createMemoryLocks({ clock });
@@ -39,7 +49,7 @@ export async function startMirror(options: TestMirrorOptions = {}): Promise<Runn
   const registry = readRegistryConfig({ 'no-registries-conf': true, ...flags }, on({ home }));
   const mirror = await composeMirror(
     { host: '127.0.0.1', port: 0, node: nodeId, concurrency: 4, asAgent: false, registry, ...config },
-    { log, store, locks, follow },
+    { log, store, locks, follow, door, askOthers },
   );
   const close = async () => {
     await mirror.close();
@@ -48,4 +58,16 @@ export async function startMirror(options: TestMirrorOptions = {}): Promise<Runn
   };
   onCleanup(close);
   return { url: mirror.url, host: new URL(mirror.url).host, store: folder, close };
+}
+
+/** Lets in who shows the token. */
+export function tokenDoor(token: string): MirrorDoor {
+  return {
+    scheme: 'http',
+    createServer,
+    refuse: ({ headersDistinct }) =>
+      headersDistinct['authorization']?.join() === `Bearer ${token}`
+        ? undefined
+        : { message: 'a token is needed' },
+  };
 }
