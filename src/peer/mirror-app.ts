@@ -42,7 +42,7 @@ export function createMirrorApp(options: MirrorAppOptions): FastifyInstance {
       void send(reply, refusal(400, 'NAME_INVALID', error.message.slice(0, 200))),
     return503OnClosing: false,
   });
-  app.addHook('onSend', async (_, reply) => {
+  app.addHook('onRequest', async (_, reply) => {
     reply.header('docker-distribution-api-version', 'registry/2.0');
   });
   app.get('/healthz', async () => ({ status: 'ok' }));
