@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
 import { type Digest, digestHex, digestOf, isDigest } from '../core/digest.ts';
@@ -65,13 +65,20 @@ export function createStoredProofs(root: string): StoredProofs {
   };
 }
 
+/** Of several that make one at the same time the first counts. What is there and is no key is replaced. */
 async function readOrMakeKey(folder: string): Promise<Uint8Array> {
   await mkdir(folder, { recursive: true, mode: ownFolder });
   const file = path.join(folder, 'key');
   const known = await readKey(file);
   if (known) return known;
-  await replace(file, randomBytes(keyBytes));
-  return (await readKey(file)) ?? randomBytes(keyBytes);
+  const made = randomBytes(keyBytes);
+  await viaDraft(file, made, async (draft) => {
+    await link(draft, file).catch(async (error: unknown) => {
+      if (systemCodeOf(error) !== 'EEXIST') throw error;
+      if (!(await readKey(file))) await rename(draft, file);
+    });
+  });
+  return (await readKey(file)) ?? made;
 }
 
 async function readKey(file: string): Promise<Uint8Array | undefined> {
@@ -96,17 +103,24 @@ async function readProofs(file: string, repository: string): Promise<readonly St
   }
 }
 
-async function replace(file: string, content: string | Uint8Array): Promise<void> {
+async function replace(file: string, content: string): Promise<void> {
+  await viaDraft(file, content, (draft) => rename(draft, file));
+}
+
+async function viaDraft(
+  file: string,
+  content: string | Uint8Array,
+  put: (draft: string) => Promise<void>,
+): Promise<void> {
   const draft = `${file}.${randomBytes(6).toString('hex')}`;
   try {
     await withFile(await open(draft, 'wx', ownFile), async (handle) => {
       await handle.writeFile(content);
       await handle.sync();
     });
-    await rename(draft, file);
-  } catch (error) {
+    await put(draft);
+  } finally {
     await rm(draft, { force: true }).catch(() => {});
-    throw error;
   }
   await syncFolder(path.dirname(file));
 }
