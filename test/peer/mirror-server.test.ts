@@ -8,9 +8,9 @@ import { digestOf } from '../../src/core/digest.ts';
 import { LayerpullError } from '../../src/core/errors.ts';
 import type { Caller, MirrorContent } from '../../src/peer/mirror-port.ts';
 import { createMirrorServer, type MirrorServerOptions } from '../../src/peer/mirror-server.ts';
+import { ask } from '../support/ask.ts';
 import { onCleanup } from '../support/cleanup.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
-import { ask } from '../support/get.ts';
 import { tokenDoor } from '../support/mirror.ts';
 
 const bytes = Buffer.from('{"schemaVersion":2}');

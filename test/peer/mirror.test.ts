@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { digestOf } from '../../src/core/digest.ts';
+import { ask } from '../support/ask.ts';
 import { onCleanup } from '../support/cleanup.ts';
 import { createFakeRegistry } from '../support/fake-registry.ts';
-import { ask } from '../support/get.ts';
 import { startMirror } from '../support/mirror.ts';
 
 async function startFake() {
