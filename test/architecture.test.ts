@@ -40,8 +40,8 @@ const zones: readonly Zone[] = [
   {
     name: 'peer',
     files: /^peer\//,
-    may: ['core', 'http', 'registry', 'registry-ports', 'source', 'source-ports'],
-    mayTypes: ['lock-ports', 'store-ports'],
+    may: ['core', 'http', 'registry', 'source', 'source-ports'],
+    mayTypes: ['lock-ports', 'store-ports', 'registry-ports'],
   },
   {
     name: 'hooks-layer',
