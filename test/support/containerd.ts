@@ -13,6 +13,9 @@ export interface TestContainerd {
   configureHost(name: string, text: string): void;
 }
 
+/** containerd gives files to root and mounts what it unpacks: who is not root gets a name space in which that is so. */
+const asRoot = process.getuid?.() === 0 ? [] : ['unshare', '-U', '-r', '-m', '--'];
+
 /** A containerd with folders and a socket of its own, which ends with the test. */
 export async function startContainerd(): Promise<TestContainerd> {
   const { path: program, env } = requireComponent('containerd');
@@ -20,7 +23,8 @@ export async function startContainerd(): Promise<TestContainerd> {
   const socket = path.join(dir, 's');
   const file = path.join(dir, 'config.toml');
   writeFileSync(file, configIn(dir, socket));
-  const child = await spawnProcess(program, ['--config', file], { env: { ...process.env, ...env } });
+  const [command = program, ...args] = [...asRoot, program, '--config', file];
+  const child = await spawnProcess(command, args, { env: { ...process.env, ...env } });
   await child.stderr.waitFor(/containerd successfully booted/);
   const hostsDir = path.join(dir, 'certs.d');
   mkdirSync(hostsDir);
