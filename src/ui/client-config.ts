@@ -8,6 +8,10 @@ export interface ClientConfigOptions {
   readonly url: string;
   /** For podman, which has to be told of each; the others need no list. Default: `usualRegistries`. */
   readonly registries?: readonly string[];
+  /** PEM file of the authority of the mirror's certificate, where clients do not know it. */
+  readonly caFile?: string | undefined;
+  /** The mirror wants the token of the fleet. It is not printed: a line says where it belongs. */
+  readonly asksToken?: boolean;
 }
 
 /** Those that most images come from. */
@@ -17,20 +21,20 @@ export const usualRegistries = ['docker.io', 'ghcr.io', 'quay.io', 'registry.k8s
  * The configuration with which a program pulls through a mirror, and goes to the registry itself where the mirror does
  * not answer. Comments say where it belongs, where its form has comments.
  */
-export function clientConfig({ client, url, registries = usualRegistries }: ClientConfigOptions): string {
-  const mirror = new URL(url);
-  switch (client) {
+export function clientConfig(options: ClientConfigOptions): string {
+  const mirror = new URL(options.url);
+  switch (options.client) {
     case 'containerd':
-      return containerd(mirror);
+      return containerd(mirror, options);
     case 'docker':
       return docker(mirror);
     case 'podman':
-      return podman(mirror, registries);
+      return podman(mirror, options);
   }
 }
 
 /** containerd tells the mirror by `?ns=` which registry it means, so one file is good for all of them. */
-function containerd({ origin }: URL): string {
+function containerd({ origin }: URL, { caFile, asksToken }: ClientConfigOptions): string {
   return [
     '# /etc/containerd/certs.d/_default/hosts.toml',
     '#',
@@ -41,6 +45,14 @@ function containerd({ origin }: URL): string {
     '',
     `[host.${quote(origin)}]`,
     '  capabilities = ["pull", "resolve"]',
+    ...(caFile === undefined ? [] : [`  ca = ${quote(caFile)}`]),
+    ...(asksToken
+      ? [
+          '  # The token of the fleet in place of TOKEN:',
+          `  # [host.${quote(origin)}.header]`,
+          '  #   Authorization = "Bearer TOKEN"',
+        ]
+      : []),
     '',
   ].join('\n');
 }
@@ -61,7 +73,8 @@ function isLoopback(hostname: string): boolean {
 }
 
 /** podman, skopeo, buildah and CRI-O say by the first part of the name which registry they mean. */
-function podman({ host, protocol }: URL, registries: readonly string[]): string {
+function podman({ host, protocol }: URL, options: ClientConfigOptions): string {
+  const { registries = usualRegistries, caFile, asksToken } = options;
   const tables = registries.flatMap((registry) => [
     '',
     '[[registry]]',
@@ -72,7 +85,11 @@ function podman({ host, protocol }: URL, registries: readonly string[]): string 
     `location = ${quote(`${host}/${asPart(registry)}`)}`,
     ...(protocol === 'http:' ? ['insecure = true'] : []),
   ]);
-  return ['# /etc/containers/registries.conf.d/50-layerpull.conf', ...tables, ''].join('\n');
+  const notes = [
+    ...(caFile === undefined ? [] : [`# Put ${caFile} into /etc/containers/certs.d/${host} as ca.crt.`]),
+    ...(asksToken ? [`# Sign in with any user and the token of the fleet: podman login ${host}`] : []),
+  ];
+  return ['# /etc/containers/registries.conf.d/50-layerpull.conf', ...notes, ...tables, ''].join('\n');
 }
 
 /** A port cannot stand inside of a name: `HOST:PORT` is written `HOST_PORT` there. */

@@ -27,6 +27,19 @@ describeWith(['docker-registry', 'containerd', 'busybox'], 'containerd behind a 
     expect(await two.ctr('images', 'ls')).toContain(image.digest);
   });
 
+  test('shows the token of the fleet where it is configured', async () => {
+    const registry = await startRegistry();
+    const image = await pushImage(registry, 'library/busybox', { busybox: true });
+    const mirror = await startMirror({ door: tokenDoor('of-the-fleet') });
+    const node = await startContainerd();
+    const header = `[host."${mirror.url}".header]\n  Authorization = "Bearer of-the-fleet"\n`;
+    node.configureHost('_default', clientConfig({ client: 'containerd', url: mirror.url }) + header);
+    await node.ctr('content', 'fetch', '--hosts-dir', node.hostsDir, image.reference);
+    const reads = (await registry.accessLog()).filter(({ method }) => method === 'GET');
+    expect(reads).toHaveLength(3);
+    for (const { userAgent } of reads) expect(userAgent).toContain('layerpull');
+  });
+
   test('goes to the registry itself where the mirror has nothing, refuses, or does not answer', async () => {
     const registry = await startRegistry();
     const image = await pushImage(registry, 'library/busybox', { busybox: true });

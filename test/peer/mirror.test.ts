@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
+import { readRegistryConfig } from '../../src/config/registry.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import { ask } from '../support/ask.ts';
 import { onCleanup } from '../support/cleanup.ts';
+import { on } from '../support/config.ts';
 import { createFakeRegistry } from '../support/fake-registry.ts';
 import { startMirror } from '../support/mirror.ts';
+import { tempDir } from '../support/temp.ts';
 
 async function startFake() {
   const registry = await createFakeRegistry();
@@ -57,4 +60,56 @@ test('ranges and HEAD of a blob are answered as the distribution API says', asyn
   for (const odd of ['bytes=5-1', 'bytes=0-1,5-6', 'lines=1-2', 'bytes=-', 'bytes=x-y']) {
     expect((await ask(url, { headers: { range: odd } })).bytes).toEqual(bytes);
   }
+});
+
+test('Docker Hub is meant where nothing says which registry', async () => {
+  const hub = await startFake();
+  const image = hub.addImage({ repository: 'library/busybox', layers: [1_000] });
+  const config = readRegistryConfig({}, on({ home: tempDir() }));
+  const places = [{ scheme: 'http', host: hub.host, path: '' }] as const;
+  const byRegistry = new Map([['docker.io', { places, shuffled: false }]]);
+  const registry = { ...config, mirrors: { ...config.mirrors, byRegistry } };
+  const mirror = await startMirror({ registry });
+  for (const path of ['library/busybox', 'busybox', 'docker.io/library/busybox']) {
+    const answer = await ask(`${mirror.url}/v2/${path}/manifests/latest`);
+    expect([path, answer.headers.get('docker-content-digest')]).toEqual([path, image.digest]);
+  }
+  const containerd = await ask(`${mirror.url}/v2/library/busybox/manifests/latest?ns=docker.io`);
+  expect(containerd.bytes.equals(image.manifest.bytes)).toBe(true);
+  const url = `${mirror.url}/v2/library/busybox/blobs/${image.layers[0]?.digest}`;
+  expect((await ask(url)).status).toBe(200);
+});
+
+test('a registry that answers HEAD badly is asked by GET', async () => {
+  const registry = await startFake();
+  const image = registry.addImage({ layers: [1_000] });
+  registry.fault('latest', { kind: 'serverError', status: 405 });
+  const mirror = await startMirror();
+  const base = `${mirror.url}/v2/${registry.host}/${image.repository}`;
+  const answer = await ask(`${base}/manifests/latest`);
+  expect(answer.headers.get('docker-content-digest')).toBe(image.digest);
+  expect((await ask(`${base}/blobs/${image.config.digest}`)).status).toBe(200);
+});
+
+test('a mirror that is its own upstream answers instead of asking itself for ever', async () => {
+  const mirror = await startMirror();
+  const answer = await ask(
+    `${mirror.url}/v2/${mirror.host}/${mirror.host.replace(':', '_')}/app/manifests/latest`,
+  );
+  expect(answer.status).toBe(404);
+  const own = await ask(`${mirror.url}/v2/app/manifests/latest?ns=${mirror.host}`);
+  expect(own.status).toBe(404);
+});
+
+test('a schema that is not read here, and content that is wrong, are not served', async () => {
+  const registry = await startFake();
+  const image = registry.addImage({ layers: [1_000] });
+  const mirror = await startMirror();
+  const base = `${mirror.url}/v2/${registry.host}/${image.repository}`;
+  registry.fault(image.digest, { kind: 'wrongDigest' }, 99);
+  expect((await ask(`${base}/manifests/latest`)).status).toBe(502);
+  registry.clearFaults();
+  registry.fault('latest', { kind: 'schema1' });
+  expect((await ask(`${base}/manifests/latest`)).status).toBe(404);
+  expect((await ask(`${base}/manifests/latest`)).status).toBe(200);
 });

@@ -39,3 +39,18 @@ test('podman gets a registries.conf with each registry as the first part of the 
   });
   expect(clientConfig({ client: 'podman', url: 'https://m.example' })).not.toContain('insecure');
 });
+
+test('an authority is named, and where the token belongs, which is not printed', () => {
+  const options = { url: 'https://m.example:5001', caFile: '/etc/ca "x".pem', asksToken: true } as const;
+  const containerd = clientConfig({ ...options, client: 'containerd' });
+  expect(parse(containerd)).toEqual({
+    host: { 'https://m.example:5001': { capabilities: ['pull', 'resolve'], ca: '/etc/ca "x".pem' } },
+  });
+  const uncommented = containerd.replace(/^ {2}# (\[| )/gm, '$1').replace('TOKEN:', '');
+  expect(parse(uncommented.replace(/^ {2}# The.*$/m, ''))).toMatchObject({
+    host: { 'https://m.example:5001': { header: { Authorization: 'Bearer TOKEN' } } },
+  });
+  const podman = clientConfig({ ...options, client: 'podman' });
+  expect(podman).toContain('podman login m.example:5001');
+  expect(podman).toContain('/etc/containers/certs.d/m.example:5001');
+});
