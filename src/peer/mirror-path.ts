@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from '../core/digest.ts';
 import { isLayerpullError, LayerpullError } from '../core/errors.ts';
-import { formatReference, type ImageReference, parseReference } from '../registry/reference.ts';
+import { type ImageReference, parseReference } from '../registry/reference.ts';
 
 /** What a request to a mirror asks for. */
 export type MirrorTarget =
@@ -90,9 +90,4 @@ function badName(problem: string): LayerpullError {
 
 function nothingAt(path: string): LayerpullError {
   return new LayerpullError('image_not_found', `there is nothing at ${path.slice(0, 100)}`);
-}
-
-/** For logs. */
-export function describeTarget(target: MirrorTarget): string {
-  return 'reference' in target ? `${target.kind} ${formatReference(target.reference)}` : target.kind;
 }
