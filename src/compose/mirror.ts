@@ -43,7 +43,7 @@ export interface MirrorDeps {
   readonly store: Store;
   /** The session through which layers are brought. */
   readonly locks: SessionLocks;
-  /** Reads blobs while they are written. Default: they are served once they are whole. */
+  /** Reads blobs while they are written. Default: those of the store. */
   readonly follow?: FollowedBlobs | undefined;
   /** Default: plain http, and everyone is served. */
   readonly door?: MirrorDoor | undefined;
@@ -63,7 +63,7 @@ export interface RunningMirror {
 export async function composeMirror(config: MirrorConfig, deps: MirrorDeps): Promise<RunningMirror> {
   const { createMirrorContent } = await import('../peer/mirror-content.ts');
   const { createMirrorServer } = await import('../peer/mirror-server.ts');
-  const { log, store, follow, door, askOthers } = deps;
+  const { log, store, follow = store.growing, door, askOthers } = deps;
   const { blobs } = store;
   const closers = new Closers();
   const ownName = `layerpull-mirror/${randomUUID()}`;
