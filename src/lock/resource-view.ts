@@ -1,5 +1,6 @@
 import type { Digest } from '../core/digest.ts';
 import type { NodeId, Token } from '../core/ids.ts';
+import type { Source } from './sources.ts';
 import type { HolderView, OperationType } from './terms.ts';
 
 /** The answer to "how does it stand for me?", as older clients ask it. Asking keeps a place and claims a grant. */
@@ -26,14 +27,16 @@ export interface ResourceView {
     /** Bytes as last reported. */
     readonly offset: number;
     readonly total: number;
+    /** Where a pull was told to read; absent where nobody tells it. */
+    readonly source?: Source;
   };
   readonly queue: readonly (HolderView & {
     readonly type: OperationType;
     readonly position: number;
     readonly waitingMs: number;
   })[];
-  /** Nodes known to have finished this resource here. */
-  readonly copies: readonly (HolderView & { readonly ageMs: number })[];
+  /** Nodes known to have this resource here, and where they serve it, if they do. */
+  readonly copies: readonly (HolderView & { readonly ageMs: number; readonly url?: string })[];
   readonly lastError?: { readonly nodeId: NodeId; readonly message: string; readonly ageMs: number };
 }
 

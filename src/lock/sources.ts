@@ -15,7 +15,10 @@ export interface PeerSource extends HolderView {
   readonly complete: boolean;
 }
 
-/** What a node that serves layers has, and has no longer. */
+/**
+ * What a node that serves layers has, and has no longer. The service keeps it in memory alone: after a broken stream all
+ * is to be told again.
+ */
 export interface Announcement {
   readonly add: readonly Digest[];
   readonly remove: readonly Digest[];

@@ -8,6 +8,7 @@ import { recoveryCases } from './locks/recovery.ts';
 import { releaseCases } from './locks/release.ts';
 import { restartCases } from './locks/restarts.ts';
 import { sessionCases } from './locks/sessions.ts';
+import { sourceCases } from './locks/sources.ts';
 import { streamCases } from './locks/streams.ts';
 import { useWorlds } from './locks/support.ts';
 import { viewCases } from './locks/views.ts';
@@ -29,6 +30,7 @@ export function describeLocks(name: string, make: MakeLocks): void {
     describe('views', () => viewCases(start));
     describe('nodes', () => nodeCases(start));
     describe('progress', () => progressCases(start));
+    describe('sources', () => sourceCases(start));
   });
 }
 

@@ -26,7 +26,9 @@ export function addCopy(state: MachineState, session: Session, digest: Digest, s
     refuseCopy(state, session, digest, step);
     return;
   }
-  memberFor(state, session, digest).isComplete = true;
+  const member = memberFor(state, session, digest);
+  if (!member.isComplete) member.completeMs = step.nowMs;
+  member.isComplete = true;
 }
 
 function refuseCopy({ options }: MachineState, session: Session, resourceId: Digest, step: Step): void {
@@ -48,8 +50,15 @@ export function dropCopy(state: MachineState, member: Member, step: Step): void 
 
 /** The copies of one store. */
 export function dropCopies(state: MachineState, digest: Digest, domain: string, step: Step): void {
-  const members = [...(state.swarms.get(digest)?.members.values() ?? [])];
-  for (const member of members) if (member.session.domain === domain) dropCopy(state, member, step);
+  const members = state.swarms.get(digest)?.members;
+  const store = state.stores.get(domain);
+  if (!members || !store) return;
+  // Whichever are fewer: a swarm may be large, and so may the domain of those that name no store.
+  const ids = members.size < store.size ? members.keys() : [...store].map(({ id }) => id);
+  for (const id of [...ids]) {
+    const member = members.get(id);
+    if (member?.session.domain === domain) dropCopy(state, member, step);
+  }
 }
 
 /** Nothing is read or served there any more. */

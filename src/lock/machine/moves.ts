@@ -4,9 +4,11 @@ import { forgetFarewell, leavePlace, takePlace } from './places.ts';
 import { changeStore } from './readers.ts';
 import { hasRoomFor, refusalOf } from './refusal.ts';
 import {
+  enterStore,
   type Hold,
   isFresh,
   type Lock,
+  leaveStore,
   lockFor,
   type MachineState,
   refile,
@@ -20,7 +22,9 @@ import {
  */
 export function moveSession(state: MachineState, session: Session, domain: string, step: Step): void {
   const [holds, places] = [[...session.holds], [...session.places]];
+  leaveStore(state, session);
   session.domain = domain;
+  enterStore(state, session);
   for (const waiter of places) {
     leavePlace(state, waiter, step);
     refile(state, waiter.lock, step.nowMs);

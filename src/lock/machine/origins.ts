@@ -39,17 +39,25 @@ export function tellSource(reader: Member, step: Step): void {
   tellClaimant(swarm, { sessionId: session.id, type: hold.type }, event, step);
 }
 
-/** Nobody reads there any more. The most advanced of those that did goes first, so that the others follow it. */
+/**
+ * Nobody reads there any more. Of those that did, the one that serves others and has the most goes first, so that the
+ * others follow it.
+ */
 export function abandon(state: MachineState, member: Member, step: Step, asking?: Member): void {
-  const orphans = [...childrenOf(member)];
+  const orphans = childrenOf(member);
   for (const orphan of orphans) detach(orphan);
-  const heirs = new Map(orphans.map((orphan) => [orphan, heirOf(state, orphan, step.nowMs)]));
-  const promise = (orphan: Member) => heirs.get(orphan) ?? orphan;
-  orphans.sort((one, other) => compare(state, promise(one), promise(other), step.nowMs));
-  for (const orphan of orphans) place(state, orphan, step, orphan === asking);
+  const families = orphans.map((orphan) => ({ orphan, heir: heirOf(state, orphan, step.nowMs) }));
+  const serves = (heir: Member) => Number(canServe(state, heir, step.nowMs));
+  families.sort(
+    (one, other) =>
+      serves(other.heir) - serves(one.heir) ||
+      compare(state, one.heir, other.heir, step.nowMs) ||
+      one.orphan.arrival - other.orphan.arrival,
+  );
+  for (const { orphan } of families) place(state, orphan, step, orphan === asking);
 }
 
-/** Who of a tree goes on at the registry: a live one, that has the most, that came first. */
+/** Who of a tree goes on at the registry: a live one, that has the most; of equals the one from whom the others read. */
 function heirOf(state: MachineState, reader: Member, nowMs: number): Member {
   const able = treeOf(reader).filter(
     (member) => canServe(state, member, nowMs) && mayReadFrom(state, reader, member, nowMs),
@@ -60,8 +68,7 @@ function heirOf(state: MachineState, reader: Member, nowMs: number): Member {
 function compare(state: MachineState, one: Member, other: Member, nowMs: number): number {
   return (
     Number(isLive(state, other.session, nowMs)) - Number(isLive(state, one.session, nowMs)) ||
-    Math.sign(offsetOf(other) - offsetOf(one)) ||
-    one.arrival - other.arrival
+    Math.sign(offsetOf(other) - offsetOf(one))
   );
 }
 

@@ -3,8 +3,23 @@ import { type Member, offsetOf } from './swarm.ts';
 import { depthOf } from './tree.ts';
 import { isBanned, isReportedBy } from './troubles.ts';
 
-/** Smaller is better, the first that differs decides. */
-type Rank = readonly number[];
+/** How good a source is; smaller is better, and what stands first decides. */
+interface Rank {
+  /** Complaints, then too little, then no room. */
+  readonly flaws: number;
+  /** Bytes that the reader has and it has not. */
+  readonly missing: number;
+  /** In the making, then of another zone. */
+  readonly kind: number;
+  readonly depth: number;
+  readonly children: number;
+  readonly load: number;
+}
+
+/** Among so many that are alike the shallowest is looked for: in a large fleet the first ones are about that. */
+const maxAlike = 64;
+/** Once one was found of which nothing is wrong, so many more are looked at: asking must not cost more and more. */
+const maxLooks = 500;
 
 /**
  * From whom a reader should read: one without complaints, who has as much already, with room; then a complete copy, then
@@ -20,16 +35,40 @@ export function bestParent(
   nowMs: number,
   isAhead = false,
 ): Member | undefined {
-  let best: { readonly member: Member; readonly rank: Rank } | undefined;
-  for (const member of reader.swarm.members.values()) {
-    if (!canServe(state, member, nowMs) || !mayReadFrom(state, reader, member, nowMs)) continue;
+  const { vacant, members } = reader.swarm;
+  const best = bestOf(state, vacant, reader, nowMs, isAhead);
+  return (best?.rank.flaws === 0 ? best : bestOf(state, members.values(), reader, nowMs, isAhead))?.member;
+}
+
+interface Candidate {
+  readonly member: Member;
+  readonly rank: Rank;
+}
+
+function bestOf(
+  state: MachineState,
+  members: Iterable<Member>,
+  reader: Member,
+  nowMs: number,
+  isAhead: boolean,
+): Candidate | undefined {
+  let best: Candidate | undefined;
+  let [alike, looks] = [0, 0];
+  for (const member of members) {
+    if (best?.rank.flaws === 0) looks += 1;
+    if (looks > maxLooks) break;
     if (isAhead && offsetOf(member) <= offsetOf(reader)) continue;
+    if (!canServe(state, member, nowMs) || !mayReadFrom(state, reader, member, nowMs)) continue;
+    const rank = rankOf(state, member, reader, nowMs);
+    const order = best ? compareKinds(rank, best.rank) : -1;
+    if (order > 0 || (order === 0 && alike >= maxAlike)) continue;
     const depth = depthOf(member, reader.session.domain);
     if (depth === undefined) continue;
-    const rank = rankOf(state, member, reader, depth, nowMs);
-    if (!best || isBefore(rank, best.rank)) best = { member, rank };
+    alike = order < 0 ? 1 : alike + 1;
+    const whole = { ...rank, depth };
+    if (!best || order < 0 || comparePlaces(whole, best.rank) < 0) best = { member, rank: whole };
   }
-  return best?.member;
+  return best;
 }
 
 /** Whether others may be sent there at all. */
@@ -44,27 +83,32 @@ export function mayReadFrom(state: MachineState, reader: Member, member: Member,
   return member.session.domain !== domain && !isReportedBy(state, member, domain, nowMs);
 }
 
-function rankOf(state: MachineState, member: Member, reader: Member, depth: number, nowMs: number): Rank {
+function rankOf(
+  { options }: MachineState,
+  member: Member,
+  reader: Member,
+  nowMs: number,
+): Omit<Rank, 'depth'> {
   const { peer, opened, cutMs } = member.session;
-  const { banMs, fanOut } = state.options;
+  const { isComplete } = member;
   const children = member.children?.size ?? 0;
-  const missing = member.isComplete ? 0 : Math.max(0, offsetOf(reader) - offsetOf(member));
-  const { zone } = reader.session.opened;
-  return [
-    Number(nowMs - peer.blamedMs < banMs || cutMs !== undefined),
-    Number(missing > 0),
-    Number(children >= fanOut),
+  const missing = isComplete ? 0 : Math.max(0, offsetOf(reader) - offsetOf(member));
+  const isBlamed = nowMs - peer.blamedMs < options.banMs || cutMs !== undefined;
+  const isElsewhere = reader.session.opened.zone !== opened.zone;
+  return {
+    flaws: Number(isBlamed) * 4 + Number(missing > 0) * 2 + Number(children >= options.fanOut),
     missing,
-    Number(!member.isComplete),
-    Number(zone !== opened.zone),
-    depth,
+    kind: Number(!isComplete) * 2 + Number(isElsewhere),
     children,
-    peer.children,
-    member.arrival,
-  ];
+    load: peer.children,
+  };
 }
 
-function isBefore(one: Rank, other: Rank): boolean {
-  const at = one.findIndex((value, index) => value !== other[index]);
-  return (one[at] ?? 0) < (other[at] ?? 0);
+function compareKinds(one: Omit<Rank, 'depth'>, other: Omit<Rank, 'depth'>): number {
+  return one.flaws - other.flaws || one.missing - other.missing || one.kind - other.kind;
+}
+
+/** Of equals the first stays. */
+function comparePlaces(one: Rank, other: Rank): number {
+  return one.depth - other.depth || one.children - other.children || one.load - other.load;
 }

@@ -5,7 +5,7 @@ import { grantNext, reclaim } from './grant.ts';
 import { moveSession } from './moves.ts';
 import { leavePlace } from './places.ts';
 import { leaveSwarms, moveUrl } from './readers.ts';
-import { defaultDomain, type MachineState, refile, type Session } from './state.ts';
+import { defaultDomain, enterStore, leaveStore, type MachineState, refile, type Session } from './state.ts';
 import { createPeer } from './swarm.ts';
 
 /** Opening a session that is open is a heartbeat; with another store it goes there. */
@@ -25,11 +25,13 @@ export function openSession(
     if (known.domain !== domain) moveSession(state, known, domain, step);
     if (url !== request.url) moveUrl(state, known, step);
   } else {
-    state.sessions.set(sessionId, {
+    const session: Session = {
       ...{ id: sessionId, nodeId, domain, opened: request, isReturning },
       ...{ heartbeatMs: step.nowMs, streams: 0, cutMs: undefined },
       ...{ holds: new Set(), places: new Set(), peer: createPeer() },
-    });
+    };
+    state.sessions.set(sessionId, session);
+    enterStore(state, session);
   }
   const { ttlMs, heartbeatMs, claimMs } = state.options;
   return { sessionId, ttlMs, heartbeatMs, claimMs };
@@ -43,6 +45,7 @@ export function hear(session: Session, { nowMs }: Step): void {
 /** A session that ends leaves all queues and fails all it held, so that nobody waits for it. */
 export function endSession(state: MachineState, session: Session, reason: string, step: Step): void {
   state.sessions.delete(session.id);
+  leaveStore(state, session);
   step.changes.push({ kind: 'session', id: session.id });
   session.peer.isGone = true;
   freeAll(state, session, reason, step);

@@ -7,6 +7,7 @@ import { bestParent } from './parents.ts';
 import { advance, readerOf } from './readers.ts';
 import { findLock, type MachineState } from './state.ts';
 import { isMember, type Member, offsetOf, sourceOf } from './swarm.ts';
+import { attach, depthOf } from './tree.ts';
 import { ban, report } from './troubles.ts';
 
 /** When to ask again, in milliseconds: holders report how far they are about this often. */
@@ -57,6 +58,7 @@ function complain(
   step: Step,
 ): SourceReply {
   const accused = reader.swarm.members.get(sessionId);
+  if (reader.parent === 'unknown' && accused) remember(reader, accused, step);
   if (reader.parent !== 'unknown' && reader.parent !== accused) return goOn(state, reader, step);
   if (accused && accused !== reader) {
     const starved = isBroken(accused, step) ? undefined : answerStarved(reader, accused);
@@ -69,6 +71,12 @@ function complain(
   }
   if (reader.parent === accused || reader.parent === 'unknown') place(state, reader, step, true);
   return answer(reader);
+}
+
+/** Whom it complains of it was reading from over the restart. */
+function remember(reader: Member, source: Member, { nowMs }: Step): void {
+  const isSafe = depthOf(source, reader.session.domain) !== undefined;
+  if (isSafe && source.session.opened.url !== undefined) attach(reader, source, nowMs);
 }
 
 /** Complaints are repeated until they are answered, so one that was starvation is none once more comes. */

@@ -31,7 +31,10 @@ export function treeOf(member: Member): Member[] {
 /** It reads nowhere from here on. */
 export function detach(member: Member): void {
   const { parent, session } = member;
-  if (isMember(parent) && parent.children?.delete(member)) parent.session.peer.children -= 1;
+  if (isMember(parent) && parent.children?.delete(member)) {
+    parent.session.peer.children -= 1;
+    refileVacancy(parent);
+  }
   if (parent === 'registry') session.peer.origins -= 1;
   member.parent = 'none';
 }
@@ -49,4 +52,12 @@ export function attach(member: Member, parent: Exclude<Parent, 'none'>, nowMs: n
   if (parent.children.size === 0) parent.servingMs = nowMs;
   parent.children.add(member);
   parent.session.peer.children += 1;
+  refileVacancy(parent);
+}
+
+function refileVacancy(parent: Member): void {
+  const { swarm, session, children } = parent;
+  const isThere = swarm.members.get(session.id) === parent;
+  if (isThere && (children?.size ?? 0) < swarm.fanOut) swarm.vacant.add(parent);
+  else swarm.vacant.delete(parent);
 }

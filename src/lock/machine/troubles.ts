@@ -20,6 +20,7 @@ export function ban(state: MachineState, member: Member, { nowMs }: Step): void 
 }
 
 export function isBanned(state: MachineState, { swarm, session }: Member, nowMs: number): boolean {
+  if (!swarm.troubles && state.lostSessions.size === 0) return false;
   const lostUntilMs = state.lostSessions.get(session.id) ?? Number.NEGATIVE_INFINITY;
   const bannedUntilMs = swarm.troubles?.get(session.id)?.bannedUntilMs ?? Number.NEGATIVE_INFINITY;
   return nowMs < Math.max(lostUntilMs, bannedUntilMs);

@@ -232,6 +232,21 @@ describe('who reads the registry for others', () => {
     expect({ b: fleet.source('b'), c: fleet.source('c') }).toEqual({ b: 'c', c: 'registry' });
   });
 
+  it('is followed by one that serves others, also where one that does not has more', () => {
+    const fleet = createFleet();
+    fleet.join('a');
+    fleet.pull('a');
+    for (const node of ['b', 'c']) {
+      fleet.rig.open(node, { store: node });
+      fleet.pull(node);
+    }
+    fleet.join('d');
+    fleet.pull('d');
+    for (const [node, offset] of Object.entries({ a: 400, b: 300, c: 200, d: 100 })) fleet.at(node, offset);
+    fleet.fail('a');
+    expect(fleet.tree()).toEqual({ b: 'd', c: 'd', d: 'registry' });
+  });
+
   it('is followed by a copy rather than by the registry', () => {
     const fleet = pulling('a', 'b');
     fleet.join('c');
@@ -283,6 +298,18 @@ describe('whoever asks where to read', () => {
     expect(fleet.rig.run({ kind: 'sources', request })).toMatchObject({ kind: 'not-holder' });
     const unknown = { ...request, sessionId: sessionOf('nobody') };
     expect(fleet.rig.run({ kind: 'sources', request: unknown })).toEqual({ kind: 'unknown-session' });
+  });
+
+  it('and brought its lock over a restart is known to read from whom it complains of', () => {
+    const fleet = createFleet({ recoveryMs: 1_000 });
+    for (const [index, node] of ['a', 'b'].entries()) {
+      fleet.joinAs(node, { isReturning: true });
+      fleet.bringBack(node, 100 + index);
+    }
+    fleet.rig.pass(1_500);
+    expect(fleet.ask('b', 10, 'a')).toBe('wait');
+    fleet.at('a', 20);
+    expect(fleet.ask('b', 10, 'a')).toBe('a');
   });
 
   it('and brought its lock over a restart finds a place, and makes no circle', () => {

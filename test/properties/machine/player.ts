@@ -86,7 +86,8 @@ export function createPlayer(recoveryMs: number): Player {
   const open = (who: number, store: string | undefined): Played => {
     const person = people[who % 4] ?? people[0];
     const storeId = store === undefined ? {} : { storeId: toStoreId(store) };
-    const request = { sessionId: sessionAt(who), nodeId: toNodeId(person.node), ...storeId };
+    const url = who % 3 === 0 ? {} : { url: `http://${person.node}` };
+    const request = { sessionId: sessionAt(who), nodeId: toNodeId(person.node), ...storeId, ...url };
     return run({ kind: 'open-session', request, isReturning: true });
   };
   const storeOf = (who: number): string | undefined => {

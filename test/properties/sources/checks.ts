@@ -25,6 +25,8 @@ function checkMember(fleet: SimulatedFleet, member: Member): void {
   expectThat(fleet.state.sessions.get(id) === session, `${id} is gone and still reads or serves`);
   expectThat(reading !== undefined || isComplete, `${id} neither reads nor has anything`);
   expectThat(reading === undefined || parent !== 'none', `${id} reads nowhere`);
+  const isVacant = (children?.size ?? 0) < fleet.state.options.fanOut;
+  expectThat(member.swarm.vacant.has(member) === isVacant, `${id} has room, or has not`);
   for (const child of children ?? [])
     expectThat(child.parent === member, `${id} has a child that is not its own`);
   if (!isMember(parent)) return;

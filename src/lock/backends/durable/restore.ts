@@ -7,11 +7,13 @@ import {
   type Claimant,
   createState,
   defaultDomain,
+  enterStore,
   type Lock,
   lockFor,
   type MachineState,
   placeKey,
   refile,
+  type Session,
   type Waiter,
 } from '../../machine/state.ts';
 import { createPeer } from '../../machine/swarm.ts';
@@ -67,7 +69,7 @@ export function restoreState(
 function restoreSession(state: MachineState, { key, value }: Stored, nowMs: number): void {
   const opened = read(sessionSchema, key, value);
   const id = toSessionId(String(key[1]));
-  state.sessions.set(id, {
+  const session: Session = {
     ...{ id, nodeId: opened.nodeId, domain: opened.storeId ?? defaultDomain, opened, isReturning: false },
     ...{
       heartbeatMs: nowMs,
@@ -77,7 +79,9 @@ function restoreSession(state: MachineState, { key, value }: Stored, nowMs: numb
       places: new Set(),
       peer: createPeer(),
     },
-  });
+  };
+  state.sessions.set(id, session);
+  enterStore(state, session);
 }
 
 function restoreLock(state: MachineState, { key, value }: Stored, id: number): Lock {
