@@ -3,8 +3,11 @@ import { BaseCommand, type CommandContext } from '../command.ts';
 import { type RunningAgent, startAgent } from '../compose/agent.ts';
 import { type AgentConfig, readAgentConfig } from '../config/agent.ts';
 import type { GivenFlags } from '../config/values.ts';
+import { LayerpullError } from '../core/errors.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
 import { nodeFlag } from '../flags/node.ts';
+import { registryFlags } from '../flags/registry.ts';
+import { clientConfig, type MirrorClient, mirrorClients } from '../ui/client-config.ts';
 
 export default class Agent extends BaseCommand {
   static override summary =
@@ -16,12 +19,15 @@ export default class Agent extends BaseCommand {
   static override examples = [
     '<%= config.bin %> agent --server lock.example:8080',
     '<%= config.bin %> agent --server lock.example:8080 --zone rack-4 --peer-addr 10.0.0.12:7041',
+    '<%= config.bin %> agent --server lock.example:8080 --registry-addr 127.0.0.1:5001',
+    '<%= config.bin %> agent --registry-addr 127.0.0.1:5001 --print-config containerd',
     '<%= config.bin %> agent --store /srv/layerpull',
   ];
 
   static override flags = {
     ...coordinationFlags,
     ...nodeFlag,
+    ...registryFlags,
     zone: Flags.string({
       description: 'Where this node stands. Nodes of one zone read from each other first.',
       helpValue: 'NAME',
@@ -36,6 +42,22 @@ export default class Agent extends BaseCommand {
         'URL by which others reach that address. Default: the address that reaches the lock server.',
       helpValue: 'URL',
     }),
+    'registry-addr': Flags.string({
+      description:
+        'Address of a read-only registry through which containerd, docker, podman and skopeo pull. Default: none.',
+      helpValue: 'HOST:PORT',
+    }),
+    'mirror-as-agent': Flags.boolean({
+      description: 'Its clients without credentials read from registries with those of the agent.',
+    }),
+    'offline-ttl': Flags.string({
+      description: 'How long an access that was proved counts while a registry is out of reach. Default: 1h.',
+      helpValue: 'DURATION',
+    }),
+    'print-config': Flags.string({
+      description: 'Print what makes this program pull through --registry-addr, and end.',
+      options: [...mirrorClients],
+    }),
     'drain-timeout': Flags.string({
       description: 'When told to end: time for those who read from this node. Default: 20s.',
       helpValue: 'DURATION',
@@ -49,24 +71,44 @@ export default class Agent extends BaseCommand {
       logFormat: 'json',
       stopping: 'stopping once nobody reads from here (press Ctrl-C again to exit at once)',
     } as const;
-    await this.work(flags, options, (context) => this.serve(flags, context));
+    const { 'print-config': client, ...settings } = flags;
+    await this.work(settings, options, async (context) => {
+      if (client === undefined) await this.serve(settings, context);
+      else this.print(configFor(client, readAgentConfig(settings, context.machine)));
+    });
   }
 
   private async serve(flags: GivenFlags, context: CommandContext): Promise<void> {
-    const { machine, signal, allowMs, output } = context;
+    const { machine, signal, allowMs, onHangup, output } = context;
     const config = readAgentConfig(flags, machine);
     allowMs(config.drainMs + closingMs);
     const agent = await startUnlessStopped(config, context);
     if (!agent) return;
+    onHangup(agent.reload);
     try {
       if (output.json) this.printJson(documentOf(agent));
-      else this.print(agent.peerUrl ?? agent.store);
+      else this.print([agent.peerUrl ?? agent.store, agent.registryUrl].filter(Boolean).join('\n'));
       await aborted(signal);
       await agent.drain();
     } finally {
       await agent.close();
     }
   }
+}
+
+/** @throws LayerpullError `usage` without an address */
+function configFor(client: string, { mirror, trust }: AgentConfig): string {
+  const known = mirrorClients.find((name): name is MirrorClient => name === client);
+  if (!mirror || !known) {
+    throw new LayerpullError('usage', '--print-config needs --registry-addr', {
+      hint: 'such as --registry-addr 127.0.0.1:5001',
+    });
+  }
+  const { host, port } = mirror.address;
+  const scheme = trust?.pair ? 'https' : 'http';
+  const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const asksToken = trust?.tokenFile !== undefined;
+  return clientConfig({ client: known, url, caFile: trust?.caFile, asksToken }).trimEnd();
 }
 
 /** Room for the last words to the lock server and to the processes of the store. */
@@ -85,8 +127,8 @@ async function startUnlessStopped(
   }
 }
 
-function documentOf({ store, peerUrl }: RunningAgent) {
-  return { store, peerUrl: peerUrl ?? null };
+function documentOf({ store, peerUrl, registryUrl }: RunningAgent) {
+  return { store, peerUrl: peerUrl ?? null, registryUrl: registryUrl ?? null };
 }
 
 /** A stop signal is how an agent ends, not a failure of it. */

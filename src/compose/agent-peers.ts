@@ -1,10 +1,13 @@
 import type { PeerAddress } from '../config/agent.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { FleetTrust } from '../http/fleet-trust.ts';
 import { localAddressTowards } from '../http/local-address.ts';
+import type { MirrorContent } from '../peer/mirror-port.ts';
 import { createPeerServer } from '../peer/server.ts';
 import type { Store } from '../store/oci-layout.ts';
 import type { Closers } from './closers.ts';
+import { servingOf, warnWhenOpen } from './trust.ts';
 
 const clock = systemClock;
 
@@ -13,6 +16,8 @@ export interface PeersDeps {
   readonly log: Log;
   /** Gets what is opened here. */
   readonly closers: Closers;
+  readonly trust: FleetTrust | undefined;
+  readonly recorded: MirrorContent['recorded'];
 }
 
 /** What serves a node's layers to other nodes. */
@@ -27,10 +32,13 @@ export interface RunningPeers {
 export async function openPeers(
   address: PeerAddress,
   servers: readonly URL[],
-  { store, log, closers }: PeersDeps,
+  { store, log, closers, trust, recorded }: PeersDeps,
 ): Promise<RunningPeers> {
-  const door = closers.add(createPeerServer({ blobs: store.growing, clock, log }));
+  const serving = await servingOf(trust);
+  closers.add({ close: async () => serving.close() });
+  const door = closers.add(createPeerServer({ blobs: store.growing, clock, log, serving, recorded }));
   const listening = await door.listen(address);
+  warnWhenOpen('the peer server', address.host, serving, log);
   const url = address.url ?? (await urlForOthers(listening, address.host, servers));
   return { url, readers: () => door.readers() };
 }

@@ -5,6 +5,7 @@ import type { NodeId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { SessionLocks } from '../lock/locks.ts';
 import { pullLayer } from '../orchestrator/layer.ts';
+import type { PeerReading } from '../orchestrator/peers.ts';
 import { createSlots } from '../orchestrator/pool.ts';
 import type { MirrorDoor } from '../peer/mirror-door.ts';
 import type { AskOthers, MirrorContent } from '../peer/mirror-port.ts';
@@ -47,6 +48,8 @@ export interface MirrorDeps {
   readonly follow?: FollowedBlobs | undefined;
   /** Default: plain http, and everyone is served. */
   readonly door?: MirrorDoor | undefined;
+  /** Reads from other nodes, afresh for each layer. Default: all is read from the registry. */
+  readonly peers?: (() => PeerReading) | undefined;
   /** Default: nobody else is asked while a registry is out of reach. */
   readonly askOthers?: AskOthers | undefined;
 }
@@ -110,7 +113,7 @@ function composeReaders({ registry, asAgent }: MirrorConfig, ownName: string) {
 /** Layers come as those of pulls do; a reference keeps them from being removed meanwhile. */
 function bringWith(
   { node, concurrency, registry }: MirrorConfig,
-  { store, locks, log }: MirrorDeps,
+  { store, locks, log, peers }: MirrorDeps,
 ): BringBlob {
   const slots = createSlots(concurrency);
   const transfer = createTransferBounds(clock, registry.transfer);
@@ -119,7 +122,7 @@ function bringWith(
     const claim = await store.references.claim({ name, node, digests: [digest] });
     try {
       const onEvent = () => {};
-      const parts = { store, locks, slots, clock, transfer, source, signal, onEvent };
+      const parts = { store, locks, slots, clock, transfer, source, signal, onEvent, peers: peers?.() };
       const { outcome, bytes } = await pullLayer(descriptor, parts);
       log.debug({ name, digest, outcome, bytes }, 'brought for a client of the mirror');
     } finally {

@@ -2,7 +2,9 @@ import { type CoordinationConfig, readCoordination } from '../config.ts';
 import type { NodeId } from '../core/ids.ts';
 import { type ListenAddress, readAddress } from './address.ts';
 import { readNode } from './pull.ts';
-import { type GivenFlags, type Machine, readDuration, setting, usage } from './values.ts';
+import { type RegistryConfig, readRegistryConfig } from './registry.ts';
+import { readZone } from './share.ts';
+import { type GivenFlags, type Machine, readDuration, readSwitch, setting, usage } from './values.ts';
 
 export interface AgentConfig extends CoordinationConfig {
   readonly node: NodeId;
@@ -10,6 +12,8 @@ export interface AgentConfig extends CoordinationConfig {
   readonly zone: string | undefined;
   /** Where other nodes read layers from this one. Undefined: it serves none. */
   readonly peer: PeerAddress | undefined;
+  /** The registry mirror. Undefined: there is none. */
+  readonly mirror: MirrorConfig | undefined;
   /** Milliseconds that readers get to finish when the agent is told to end. */
   readonly drainMs: number;
 }
@@ -17,6 +21,16 @@ export interface AgentConfig extends CoordinationConfig {
 export interface PeerAddress extends ListenAddress {
   /** By which URL others reach it. Undefined: found out when it listens. */
   readonly url: string | undefined;
+}
+
+/** A registry on this node, for programs that know nothing of a fleet. */
+export interface MirrorConfig {
+  readonly address: ListenAddress;
+  readonly registry: RegistryConfig;
+  /** Show the agent's credentials to registries for callers that show none. */
+  readonly asAgent: boolean;
+  /** Milliseconds for which an access that was proved counts while a registry is out of reach. */
+  readonly offlineTtlMs: number;
 }
 
 /** An agent without a lock server is known to nobody, and serves only where it is told to. */
@@ -33,16 +47,16 @@ export function readAgentConfig(flags: GivenFlags, machine: Machine): AgentConfi
     node: readNode(flags, machine),
     zone: readZone(flags, machine),
     peer: address && { ...address, url },
+    mirror: readMirror(flags, machine),
     drainMs: readDuration('drain-timeout', flags, machine, 20_000),
   };
 }
 
-/** @throws LayerpullError `usage` */
-export function readZone(flags: GivenFlags, machine: Machine): string | undefined {
-  const given = setting('zone', flags, machine);
-  if (!given) return undefined;
-  if (/^[\x21-\x7e]{1,253}$/.test(given.text)) return given.text;
-  throw usage(given, 'is not a zone', 'use 1 to 253 visible ASCII characters without blanks');
+function readMirror(flags: GivenFlags, machine: Machine): MirrorConfig | undefined {
+  const asAgent = readSwitch('mirror-as-agent', flags, machine);
+  const offlineTtlMs = readDuration('offline-ttl', flags, machine, 3_600_000);
+  const address = readAddress('registry-addr', flags, machine, undefined);
+  return address && { address, registry: readRegistryConfig(flags, machine), asAgent, offlineTtlMs };
 }
 
 /** The base of the peer server, without the slash at its end. */

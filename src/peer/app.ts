@@ -5,8 +5,10 @@ import { messageOf } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Serving } from '../http/serving.ts';
 import type { GrowingBlob, GrowingBlobs } from '../store/growing-blobs.ts';
+import type { MirrorContent } from './mirror-port.ts';
 import { bytesHeader } from './probe.ts';
 import { type WantedRange, wantedOf } from './range.ts';
+import { answerRecord } from './records.ts';
 import type { Transfers } from './transfers.ts';
 
 export interface PeerAppDeps {
@@ -14,6 +16,8 @@ export interface PeerAppDeps {
   readonly transfers: Transfers;
   readonly log: Log;
   readonly serving: Serving;
+  /** What references meant, where a mirror knows. */
+  readonly recorded?: MirrorContent['recorded'] | undefined;
   readonly maxConnections: number;
   /** Whether the server is being closed. */
   readonly isClosing: () => boolean;
@@ -83,6 +87,8 @@ function refuse(reply: FastifyReply, status: number, code: OciCode, message: str
 }
 
 async function serve(deps: PeerAppDeps, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const record = await answerRecord(deps.recorded, request, reply);
+  if (record) return record;
   const name = /^\/v2\/.+\/blobs\/([^/]+)$/.exec(request.url.replace(/\?.*$/, ''))?.[1];
   if (name === undefined) return refuse(reply, 404, 'UNKNOWN', 'there are only blobs here');
   const digest = decoded(name);

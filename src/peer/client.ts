@@ -8,10 +8,13 @@ import type { ClientTrust } from '../http/fleet-trust.ts';
 import type { Access } from '../registry/access.ts';
 import { createBlobs } from '../registry/blobs.ts';
 import { blobUrl } from '../registry/endpoint.ts';
+import type { ImageReference } from '../registry/reference.ts';
 import { namingHosts, type Transport } from '../registry/transport.ts';
 import type { BlobSource, OpenBlob } from '../source/blob-source.ts';
 import { endingSlowness } from '../source/min-rate.ts';
+import type { Allowed } from './mirror-port.ts';
 import { bytesHeader } from './probe.ts';
+import { recordOf, recordPath } from './records.ts';
 
 export interface PeersOptions {
   readonly userAgent: string;
@@ -38,6 +41,8 @@ export interface Peers {
   blobs(url: string): BlobSource;
   /** How many bytes of a blob the peer says it has; undefined where it does not answer within a second. */
   bytesOf(url: string, descriptor: Descriptor, signal: AbortSignal): Promise<number | undefined>;
+  /** What a reference means by the records of the peer at `url`; undefined: it has none. @throws LayerpullError */
+  recorded(url: string, reference: ImageReference, signal: AbortSignal): Promise<Allowed | undefined>;
   close(): Promise<void>;
 }
 
@@ -73,6 +78,7 @@ export function createPeers(options: PeersOptions): Peers {
         return undefined;
       });
     },
+    recorded: (url, reference, signal) => askRecord(access, url, reference, signal),
     close: async () => {
       if (!options.http) await http.close();
     },
@@ -134,6 +140,19 @@ function withPeerErrors(source: BlobSource): BlobSource {
 function ofPeer(error: LayerpullError): LayerpullError {
   const { code, message, retryable, retryAfterMs } = error;
   return new LayerpullError(code, message, { origin: 'peer', retryable, retryAfterMs, cause: error });
+}
+
+async function askRecord(
+  access: Access,
+  url: string,
+  reference: ImageReference,
+  signal: AbortSignal,
+): Promise<Allowed | undefined> {
+  const endpoint = endpointAt(url);
+  const asked = new URL(recordPath(reference), endpoint.base);
+  const response = await access.get({ endpoint, repository }, { method: 'HEAD', url: asked, signal });
+  await response.discard();
+  return recordOf(response.status, response.headers);
 }
 
 async function askBytes(

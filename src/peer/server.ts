@@ -7,6 +7,7 @@ import { type Log, silentLog } from '../core/log.ts';
 import { openServing, type Serving } from '../http/serving.ts';
 import type { GrowingBlobs } from '../store/growing-blobs.ts';
 import { createPeerApp } from './app.ts';
+import type { MirrorContent } from './mirror-port.ts';
 import { defaultTransferLimits, type TransferLimits, Transfers } from './transfers.ts';
 
 export interface PeerServerOptions extends Partial<TransferLimits> {
@@ -15,6 +16,8 @@ export interface PeerServerOptions extends Partial<TransferLimits> {
   readonly clock: Clock;
   /** Default: nothing is logged. */
   readonly log?: Log;
+  /** What references meant when everyone could read them, for nodes that cannot ask the registry. Default: not known. */
+  readonly recorded?: MirrorContent['recorded'] | undefined;
   /** Default: everybody is served, in clear. */
   readonly serving?: Serving;
   /** Connections at once; more are closed at once. Default 1,024. */
@@ -39,11 +42,19 @@ export interface PeerServer {
 
 /** A read-only OCI distribution API over a store, also for blobs that are still being written into it. */
 export function createPeerServer(options: PeerServerOptions): PeerServer {
-  const { blobs, clock, log = silentLog, serving = openServing, maxConnections = 1_024, ...limits } = options;
+  const {
+    blobs,
+    clock,
+    log = silentLog,
+    serving = openServing,
+    recorded,
+    maxConnections = 1_024,
+    ...limits
+  } = options;
   const transfers = new Transfers(clock, { ...defaultTransferLimits, ...limits });
   let closed: Promise<void> | undefined;
   const isClosing = () => closed !== undefined;
-  const app = createPeerApp({ blobs, transfers, log, serving, maxConnections, isClosing });
+  const app = createPeerApp({ blobs, transfers, log, serving, recorded, maxConnections, isClosing });
   return {
     listen: ({ host, port }) => listen(app, { host, port, scheme: serving.scheme }),
     readers: () => transfers.count,

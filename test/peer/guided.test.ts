@@ -65,6 +65,7 @@ function stage({ guide, peers = {}, registry = [], standing, has = {}, offset = 
   const fakePeers: Peers = {
     blobs: (url) => sources.get(url) ?? scripted(url, [{ bytes: 0, code: 'registry_unreachable' }], 'peer'),
     bytesOf: async (url) => has[url],
+    recorded: async () => undefined,
     close: async () => {},
   };
   const own = scripted('http://registry', registry, 'registry');
