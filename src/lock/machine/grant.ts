@@ -42,6 +42,7 @@ export function install(
     offset: 0,
     total: 0,
     progressedMs: nowMs,
+    flowingMs: nowMs,
   };
   lock.holder = hold;
   step.changes.push({ kind: 'lock', lock });

@@ -43,6 +43,8 @@ export interface Hold extends Claimant {
   total: number;
   /** When the offset last grew; the grant counts as once. */
   progressedMs: number;
+  /** Since when bytes come without a long pause; being sent elsewhere is one. */
+  flowingMs: number;
 }
 
 export interface Waiter extends Claimant {

@@ -15,6 +15,9 @@ import {
 } from './swarm.ts';
 import { attach, depthOf, detach } from './tree.ts';
 
+/** So long without a byte is a pause, in milliseconds: whoever reads notices it a second later. */
+const pauseMs = 4_000;
+
 const fromRegistry: Source = { kind: 'registry' };
 
 /** Where a holder reads; decided when it asks first. */
@@ -88,13 +91,17 @@ export function moveUrl(state: MachineState, session: Session, step: Step): void
   }
 }
 
-/** What it reads is of another store from here on: that store must not wait for itself. */
+/** What it reads and has is of another store from here on: that store must not wait for itself. */
 export function changeStore(state: MachineState, session: Session, step: Step): void {
-  for (const member of [...session.peer.members.values()]) {
-    if (!member.reading) continue;
-    dropCopies(state, member.swarm.resourceId, session.domain, step);
-    const { parent } = member;
-    if (isMember(parent) && depthOf(parent, session.domain) === undefined) place(state, member, step);
+  const here = [...(state.stores.get(session.domain) ?? [])];
+  const readers = here.flatMap(({ id, holds }) =>
+    [...holds].flatMap(({ resourceId }) => state.swarms.get(resourceId)?.members.get(id) ?? []),
+  );
+  for (const reader of readers) {
+    if (!reader.reading) continue;
+    dropCopies(state, reader.swarm.resourceId, session.domain, step);
+    const { parent } = reader;
+    if (isMember(parent) && depthOf(parent, session.domain) === undefined) place(state, reader, step);
   }
 }
 
@@ -107,6 +114,9 @@ export function isStarved(state: MachineState, lock: Lock, hold: Hold): boolean 
 
 /** Tells how far a holder is. */
 export function advance(hold: Hold, offset: number, { nowMs }: Step): void {
-  if (offset > hold.offset) hold.progressedMs = nowMs;
+  if (offset > hold.offset) {
+    if (nowMs - hold.progressedMs >= pauseMs) hold.flowingMs = nowMs;
+    hold.progressedMs = nowMs;
+  }
   hold.offset = offset;
 }

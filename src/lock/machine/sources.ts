@@ -14,6 +14,8 @@ import { ban, report } from './troubles.ts';
 const retryMs = 1_000;
 /** One that could read and gets no further for this long is stuck, and not starved; in milliseconds. */
 const stuckMs = 4_000;
+/** Bytes that came just now may not have reached those who wait for them; in milliseconds. */
+const passingMs = 2_000;
 
 /** A holder tells how far it is, and asks where to read on. */
 export function sources(state: MachineState, request: SourceRequest, step: Step): Replies['sources'] {
@@ -61,7 +63,7 @@ function complain(
   if (reader.parent === 'unknown' && accused) remember(reader, accused, step);
   if (reader.parent !== 'unknown' && reader.parent !== accused) return goOn(state, reader, step);
   if (accused && accused !== reader) {
-    const starved = isBroken(accused, step) ? undefined : answerStarved(reader, accused);
+    const starved = isBroken(accused, step) ? undefined : answerStarved(reader, accused, step);
     if (starved) return starved;
     const isEnough = report(state, accused, reader.session.domain, step);
     if (isEnough) {
@@ -80,12 +82,17 @@ function remember(reader: Member, source: Member, { nowMs }: Step): void {
 }
 
 /** Complaints are repeated until they are answered, so one that was starvation is none once more comes. */
-function answerStarved(reader: Member, source: Member): SourceReply | undefined {
+function answerStarved(reader: Member, source: Member, step: Step): SourceReply | undefined {
   const before = reader.starvedAt;
   const offset = offsetOf(reader);
-  reader.starvedAt = isAhead(source, reader) ? undefined : offset;
+  reader.starvedAt = isAhead(source, reader) && !isNews(source, step) ? undefined : offset;
   if (reader.starvedAt !== undefined) return wait;
   return before === offset && reader.parent === source ? answer(reader) : undefined;
+}
+
+/** It waited itself until just now. */
+function isNews({ isComplete, reading }: Member, { nowMs }: Step): boolean {
+  return !isComplete && reading !== undefined && nowMs - reading.flowingMs < passingMs;
 }
 
 function isAhead(source: Member, reader: Member): boolean {

@@ -45,7 +45,10 @@ export function attach(member: Member, parent: Exclude<Parent, 'none'>, nowMs: n
   member.parent = parent;
   member.movedMs = nowMs;
   member.starvedAt = undefined;
-  if (member.reading) member.reading.progressedMs = nowMs;
+  if (member.reading) {
+    member.reading.progressedMs = nowMs;
+    member.reading.flowingMs = nowMs;
+  }
   if (parent === 'registry') member.session.peer.origins += 1;
   if (!isMember(parent)) return;
   parent.children ??= new Set();

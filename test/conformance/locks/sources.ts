@@ -67,6 +67,7 @@ export function sourceCases(start: Start): void {
     const [a, b] = [await sharing(world, 'a'), await sharing(world, 'b')];
     await pull(a);
     await pull(b);
+    await world.advance(2_500);
     expect(await b.sources(0, a)).toMatchObject({ kind: 'wait', retryMs: expect.any(Number) });
     await a.renew();
     expect(await b.sources(0, a)).toEqual({ kind: 'source', source: from(a, false) });

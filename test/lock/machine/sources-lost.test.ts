@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { createFleet, type Fleet, total } from './fleet.ts';
 import { layer, sessionOf } from './support.ts';
 
-/** They come one by one, and each reads where it is told. */
+/** They come one by one, and each reads where it is told, for a while. */
 function pulling(...nodes: readonly string[]): Fleet {
   const fleet = createFleet();
   fleet.join(...nodes);
   for (const node of nodes) fleet.pull(node);
+  fleet.pass(2_500, nodes);
   return fleet;
 }
 
@@ -100,6 +101,18 @@ describe('a reader that has all that its source has', () => {
     fleet.at('a', 400);
     expect(fleet.ask('b', 100, 'a')).toBe('a');
     expect(fleet.ask('b', 100, 'a')).toBe('c');
+  });
+
+  it('waits where its source waited itself until just now', () => {
+    const fleet = pulling('a', 'b', 'c');
+    for (const node of ['a', 'b', 'c']) fleet.at(node, 100);
+    fleet.pass(6_000, ['a', 'b', 'c']);
+    fleet.at('a', 110);
+    expect(fleet.ask('b', 100, 'a')).toBe('wait');
+    fleet.pass(2_000, ['a', 'b', 'c']);
+    fleet.at('a', 120);
+    expect(fleet.ask('b', 100, 'a')).toBe('a');
+    expect(fleet.rig.state.swarms.get(layer)?.troubles).toBeUndefined();
   });
 
   it('leaves a source that could have more and does not get on', () => {
@@ -308,6 +321,8 @@ describe('whoever asks where to read', () => {
     }
     fleet.rig.pass(1_500);
     expect(fleet.ask('b', 10, 'a')).toBe('wait');
+    fleet.at('a', 15);
+    fleet.pass(2_000, ['a', 'b']);
     fleet.at('a', 20);
     expect(fleet.ask('b', 10, 'a')).toBe('a');
   });

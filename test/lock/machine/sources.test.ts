@@ -58,6 +58,7 @@ describe('the holder of a pull reads', () => {
     for (const node of ['a', 'b', 'c', 'd']) fleet.pull(node);
     for (const [node, offset] of Object.entries({ a: 100, b: 30, c: 60, d: 20 })) fleet.at(node, offset);
     expect(fleet.tree()).toEqual({ a: 'registry', b: 'a', c: 'a', d: 'b' });
+    fleet.pass(2_000, ['a', 'b', 'c', 'd']);
     expect(fleet.ask('d', 20, 'b')).toBe('c');
     fleet.at('c', 10);
     fleet.fail('c');
@@ -238,6 +239,17 @@ describe('a node that serves others', () => {
     expect(fleet.tree()).toEqual({ a: 'c', b: 'c' });
     fleet.joinAs('a', { store: 'c' });
     expect(fleet.tree()).toEqual({ a: 'registry', b: 'a' });
+  });
+});
+
+describe('a copy that moves to another store', () => {
+  it('is none any more where that store is reading it', () => {
+    const fleet = createFleet();
+    fleet.join('a', 'b');
+    fleet.say('a', { announce: { add: [layer] } });
+    expect(fleet.pull('b')).toBe('a');
+    fleet.joinAs('a', { store: 'b' });
+    expect(fleet.source('b')).toBe('registry');
   });
 });
 

@@ -1,9 +1,16 @@
+import type { MachineState } from '../../../src/lock/machine/state.ts';
 import { isMember, type Member, sourceOf } from '../../../src/lock/machine/swarm.ts';
 import { layer, type SimulatedFleet } from './fleet.ts';
 
 /** What must hold at any moment. */
 export function checkTree(fleet: SimulatedFleet): void {
-  for (const [id, session] of fleet.state.sessions) {
+  checkSwarms(fleet.state);
+  checkNodes(fleet);
+}
+
+/** The books agree, and nobody waits for themselves or for nobody. */
+export function checkSwarms(state: MachineState): void {
+  for (const [id, session] of state.sessions) {
     const members = [...session.peer.members.values()];
     const children = members.reduce((sum, member) => sum + (member.children?.size ?? 0), 0);
     const origins = members.filter(({ parent }) => parent === 'registry').length;
@@ -11,21 +18,23 @@ export function checkTree(fleet: SimulatedFleet): void {
     expectThat(origins === session.peer.origins, `${id} reads ${origins} layers from the registry`);
     expectThat(!session.peer.isGone, `${id} is there and gone`);
   }
-  for (const member of membersOf(fleet)) checkMember(fleet, member);
-  checkNodes(fleet);
+  for (const { members } of state.swarms.values()) {
+    expectThat(members.size > 0, 'a swarm has nobody');
+    for (const member of members.values()) checkMember(state, member);
+  }
 }
 
-export function membersOf({ state }: SimulatedFleet): Member[] {
+function membersOf({ state }: SimulatedFleet): Member[] {
   return [...(state.swarms.get(layer)?.members.values() ?? [])];
 }
 
-function checkMember(fleet: SimulatedFleet, member: Member): void {
+function checkMember(state: MachineState, member: Member): void {
   const { session, parent, children, reading, isComplete } = member;
   const { id } = session;
-  expectThat(fleet.state.sessions.get(id) === session, `${id} is gone and still reads or serves`);
+  expectThat(state.sessions.get(id) === session, `${id} is gone and still reads or serves`);
   expectThat(reading !== undefined || isComplete, `${id} neither reads nor has anything`);
   expectThat(reading === undefined || parent !== 'none', `${id} reads nowhere`);
-  const isVacant = (children?.size ?? 0) < fleet.state.options.fanOut;
+  const isVacant = (children?.size ?? 0) < state.options.fanOut;
   expectThat(member.swarm.vacant.has(member) === isVacant, `${id} has room, or has not`);
   for (const child of children ?? [])
     expectThat(child.parent === member, `${id} has a child that is not its own`);
@@ -66,9 +75,11 @@ function checkNodes(fleet: SimulatedFleet): void {
   }
 }
 
-/** How many read the registry. */
+/** How many read the registry; those that are stopped still may, and those that are dead do not. */
 export function readersOf(fleet: SimulatedFleet): number {
-  return membersOf(fleet).filter(({ parent }) => parent === 'registry').length;
+  const dead = new Set(fleet.nodes.filter(({ life }) => life === 'dead').map(({ sessionId }) => sessionId));
+  const readers = membersOf(fleet).filter(({ parent }) => parent === 'registry');
+  return readers.filter(({ session }) => !dead.has(session.id)).length;
 }
 
 export function expectThat(isSo: boolean, problem: string): void {

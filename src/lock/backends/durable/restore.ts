@@ -97,7 +97,8 @@ function restoreLock(state: MachineState, { key, value }: Stored, id: number): L
   lock.lastToken = record.lastToken;
   if (record.holder) {
     const { sinceMs } = record.holder;
-    lock.holder = { ...claimantOf(record.holder), ...record.holder, seenMs: sinceMs, progressedMs: sinceMs };
+    const times = { seenMs: sinceMs, progressedMs: sinceMs, flowingMs: sinceMs };
+    lock.holder = { ...claimantOf(record.holder), ...record.holder, ...times };
   }
   return lock;
 }
