@@ -49,7 +49,11 @@ describe('an agent', () => {
     const store = path.join(tempDir(), 'store');
     const child = await spawnAgent({ store, server, more: ['--json'] });
     await child.stdout.waitFor(/\n\}/);
-    expect(JSON.parse(child.stdout.text())).toEqual({ store, peerUrl: expect.stringMatching(/^http:/) });
+    expect(JSON.parse(child.stdout.text())).toEqual({
+      store,
+      peerUrl: expect.stringMatching(/^http:/),
+      registryUrl: null,
+    });
   });
 
   it('starts and serves its store while its lock server is out of reach, and says so', async () => {
