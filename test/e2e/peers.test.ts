@@ -79,14 +79,21 @@ describeWith(['docker-registry', 'skopeo'], 'nodes with stores of their own', ()
     const names = Array.from({ length: count }, (_, at) => `node-${at + 1}`);
     const nodes = await Promise.all(names.map((name) => startNode(rig, url, name)));
     await rig.gate.waiting(rig.image.layers.length);
+    // One that is done would not wait for those who have not asked yet.
+    await soon(async () => {
+      for (const { child } of nodes) {
+        const begun = child.jsonEvents().filter(({ kind }) => kind === 'downloading');
+        expect(begun.length).toBeGreaterThanOrEqual(rig.image.layers.length);
+      }
+    });
     rig.gate.open();
     const results = await finishAll(nodes);
     const { blobBytes, ...documents } = await egressOf(rig);
     expect(documents).toEqual({ manifestGets: 1, heads: count });
     // One that hands a layer to another node breaks off what it had just begun.
     expect(blobBytes).toBeLessThanOrEqual(1.05 * rig.bytes);
-    expect(sumOf(results, 'bytesFromRegistry')).toBe(rig.bytes);
-    expect(sumOf(results, 'bytesFromPeers')).toBe((count - 1) * rig.bytes);
+    expect(sumOf(results, 'bytesFromRegistry')).toBeLessThanOrEqual(1.05 * rig.bytes);
+    expect(sumOf(results, 'bytesFromPeers')).toBeGreaterThanOrEqual((count - 1.05) * rig.bytes);
   });
 
   it('get what another has while it is still downloading it', async () => {
