@@ -79,5 +79,13 @@ async function openLocks(
 /** The times of a session keep their proportions: two heartbeats may get lost, and a grant outlasts one. */
 function machineBounds({ ttlMs, stallMs, ...bounds }: ServeBounds) {
   const third = Math.max(1, Math.floor(ttlMs / 3));
-  return { ...bounds, ttlMs, stallMs, heartbeatMs: third, graceMs: third, claimMs: third * 2 };
+  return {
+    ...bounds,
+    ttlMs,
+    stallMs,
+    originStallMs: stallMs,
+    heartbeatMs: third,
+    graceMs: third,
+    claimMs: third * 2,
+  };
 }

@@ -64,5 +64,5 @@ function notReachable(given: Setting) {
 
 function readLinger(flags: GivenFlags, machine: Machine): number {
   const given = setting('linger', flags, machine);
-  return given && /^0(ms|s|m|h)?$/.test(given.text) ? 0 : readDuration('linger', flags, machine, 30_000);
+  return given && /^0(ms|s|m|h)?$/.test(given.text) ? 0 : readDuration('linger', flags, machine, 10_000);
 }

@@ -16,7 +16,7 @@ export const shareFlags = {
     helpValue: 'NAME',
   }),
   linger: Flags.string({
-    description: 'After the pull, stay this long for others that read from here and get on. Default: 30s.',
+    description: 'After the pull, stay this long for others that read from here and get on. Default: 10s.',
     helpValue: 'DURATION',
   }),
 };

@@ -209,6 +209,7 @@ export class SessionBook {
     const use = this.#uses.get(keyOf(grant));
     if (use?.kind === 'pending') use.pending.offer(grant.token, grant.waiters);
     else if (use?.kind !== 'held' || use.active.token < grant.token) this.#parts.onStray(grant, grant.token);
+    else if (use.active.token === grant.token) use.active.waiters = grant.waiters;
   }
 
   #onQueued(place: PlaceView): void {

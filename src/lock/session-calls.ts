@@ -81,20 +81,34 @@ export class SessionCalls {
     }
   }
 
-  /** Never throws: what could not be told ends with the session. */
-  async release(key: Key, token: Token, outcome: Outcome): Promise<void> {
-    const { locks, log } = this.#parts;
+  /**
+   * Never throws: what could not be told ends with the session.
+   *
+   * @param isAwaited others wait for it, so it is told even while the session is closed
+   */
+  async release(key: Key, token: Token, outcome: Outcome, isAwaited: boolean): Promise<void> {
+    const { locks, log, link } = this.#parts;
+    const ended = isAwaited ? undefined : link.closed;
     const release = { ...this.#identify(key), token, outcome };
     const tell = (attempt: AbortSignal) => locks.release(release, attempt);
     try {
       // Others wait for a success; a failure ends with the session too, and must not hold up an interrupted pull.
       const reply = outcome.success
-        ? await this.#untilReached(undefined, (attempt) => this.#asKnownSession(() => tell(attempt)))
+        ? await this.#untilReached(ended, (attempt) => this.#asKnownSession(() => tell(attempt)))
         : await this.#within(lastWordMs, undefined, tell);
       if (reply.kind !== 'released') log.debug({ ...release, reply }, 'release was not accepted');
     } catch (error) {
       log.debug({ resource: key.resourceId, error }, 'release could not be told');
     }
+  }
+
+  /**
+   * Waits for what is told to the server, but not for a server that is out of reach: that goes on by itself, in vain or
+   * not. Never throws.
+   */
+  async unlessOutOfReach(telling: Promise<void>): Promise<void> {
+    const ms = this.#parts.link.isInContact ? lastWordMs : 0;
+    await this.#within(ms, this.#parts.link.closed, () => telling).catch(() => {});
   }
 
   /** Gives up a grant, or without a token whatever the session has there. Never throws. */

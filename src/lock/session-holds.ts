@@ -9,6 +9,8 @@ export interface ActiveHold {
   readonly hold: Hold;
   readonly token: Token;
   view(): HeldProgress;
+  /** How many of its store wait for it, as the server said last. */
+  waiters: number;
   /** Its owner has ended it: whatever is told of it from then on is no news. */
   isEnding(): boolean;
   revoke(reason: string): void;
@@ -76,6 +78,7 @@ export function createHold(parts: HoldParts): ActiveHold {
   return {
     hold,
     token: parts.token,
+    waiters: 0,
     view: () => ({ type, resourceId, token: parts.token, offset, total }),
     isEnding: () => isEnding,
     revoke,

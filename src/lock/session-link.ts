@@ -6,8 +6,6 @@ import { Bell } from './session-bell.ts';
 import type { Asked } from './session-book.ts';
 import { isUnknownSession, type LinkParts, silence } from './session-link-parts.ts';
 
-const nobody: ReadonlySet<never> = new Set<never>();
-
 /** The line to the lock server: opens the session on first use, then keeps it by a stream and heartbeats. */
 export class SessionLink {
   readonly #parts: LinkParts;
@@ -36,6 +34,11 @@ export class SessionLink {
 
   get isOnline(): boolean {
     return this.#phase === 'online' && !this.#closing.signal.aborted;
+  }
+
+  /** Whether what the server said last is all that is to be known. */
+  get isInContact(): boolean {
+    return this.isOnline && this.#outSinceMs === undefined;
   }
 
   /** Aborts when the link is closed. */
@@ -67,10 +70,10 @@ export class SessionLink {
     return this.#ackedMs > sinceMs;
   }
 
-  /** Sends a heartbeat at once, where the session is open. Resolves when it was answered or failed. */
+  /** Sends a heartbeat at once, where the server is in reach. Resolves when it was answered or failed. */
   async tellNow(): Promise<void> {
     await this.#opening;
-    if (this.#opening && !this.#closing.signal.aborted) await this.#bell.ring();
+    if (this.isOnline) await this.#bell.ring();
   }
 
   /** Opens the session if need be. Answers whether the server is in reach. */
@@ -272,7 +275,7 @@ export class SessionLink {
     const reopenings = this.#reopenings;
     return () => {
       const isSame = this.#reopenings === reopenings && this.#reopening === undefined;
-      return isSame ? asked : { ...asked, waiting: nobody };
+      return isSame ? asked : { ...asked, waiting: new Set() };
     };
   }
 

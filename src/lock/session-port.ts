@@ -40,10 +40,14 @@ export interface LockSession extends SessionLocks {
   announce(add: readonly Digest[], remove: readonly Digest[]): void;
   /**
    * Tells at once, and from then on, that this node is about to end, so that nobody else is sent to it. Resolves when the
-   * server has heard it or cannot be told. Idempotent, never throws.
+   * server has heard it or is out of reach. Called again it tells again, and brings the number of `children` up to date.
+   * Never throws.
    */
   drain(): Promise<void>;
-  /** How many holders elsewhere are told to read from this node, as last heard: once a second while it drains. */
+  /**
+   * How many holders elsewhere are told to read from this node, as last heard: once a second while it drains, and with
+   * each `drain()`. 0 while the server is out of reach.
+   */
   children(): number;
   /**
    * Ends the session: its locks are revoked and freed as failed, who waits is woken, and requests that are under way

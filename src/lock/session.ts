@@ -4,12 +4,12 @@ import type { Digest } from '../core/digest.ts';
 import { isLayerpullError, type LayerpullError } from '../core/errors.ts';
 import { type SessionId, toSessionId } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
-import type { AcquireReply, Hold, LayerAcquire, LayerReply, Place, PlaceChange } from './locks.ts';
+import type { AcquireReply, Hold, LayerAcquire, LayerReply, Outcome, Place, PlaceChange } from './locks.ts';
 import { type Asked, SessionBook } from './session-book.ts';
 import { defaultBounds, type SessionBounds } from './session-bounds.ts';
 import { SessionCalls } from './session-calls.ts';
 import { createGuide } from './session-guides.ts';
-import { createHold, uncoordinatedHold } from './session-holds.ts';
+import { type ActiveHold, createHold, uncoordinatedHold } from './session-holds.ts';
 import { SessionLink } from './session-link.ts';
 import type { PendingRequest } from './session-places.ts';
 import type { LockSession, LockSessionOptions } from './session-port.ts';
@@ -80,7 +80,8 @@ class Session implements LockSession {
   }
 
   children(): number {
-    return this.#share.children;
+    // Nobody says when they are done.
+    return this.#link.isInContact ? this.#share.children : 0;
   }
 
   async close(): Promise<void> {
@@ -163,16 +164,23 @@ class Session implements LockSession {
       ask: (report, signal) =>
         this.#calls.source({ resourceId: request.resourceId, token, ...report }, signal),
     });
-    const active = createHold({
+    const active: ActiveHold = createHold({
       ...{ request, token, guide, clock, ...this.#bound(request) },
       onProgress: () => this.#link.noteProgress(),
       onRelease: async (outcome) => {
-        if (!active.hold.revoked.aborted) await this.#calls.release(request, token, outcome);
-        this.#book.endHold(request, active);
+        const isAwaited = request.type !== 'pull' || active.waiters > 0;
+        const ended = this.#endHold(request, active, outcome, isAwaited);
+        await (isAwaited ? ended : this.#calls.unlessOutOfReach(ended));
       },
     });
     this.#book.hold(request, active);
     return active.hold;
+  }
+
+  async #endHold(request: LayerAcquire, active: ActiveHold, outcome: Outcome, isAwaited: boolean) {
+    const { hold, token } = active;
+    if (!hold.revoked.aborted) await this.#calls.release(request, token, outcome, isAwaited);
+    this.#book.endHold(request, active);
   }
 
   /** A pull out of touch goes on: the store keeps two apart. What changes content that is there stops in time. */

@@ -47,9 +47,56 @@ describe('staying for those who read', () => {
     await clock.advance(1_000);
     expect(now).toMatchObject({ isOver: false, stays: 1 });
     now.readers = 0;
-    await clock.advance(250);
+    await clock.advance(50);
     await work;
     expect(clock.pending()).toBe(0);
+  });
+
+  it('asks the lock server again as soon as nobody reads, until those who were sent are done', async () => {
+    const { now, begin, clock } = setUp({ children: 1, readers: 1 });
+    const work = begin();
+    await clock.advance(3_000);
+    expect(now.drained).toBe(1);
+    now.readers = 0;
+    await clock.advance(50);
+    expect(now.drained).toBe(2);
+    now.children = 0;
+    await clock.advance(50);
+    await work;
+    expect(clock.pending()).toBe(0);
+  });
+
+  it('asks at most four times a second, and not while a question is open', async () => {
+    const { now, begin, clock, abort } = setUp({ children: 1 });
+    const work = begin();
+    await clock.advance(5_000);
+    expect(now.drained).toBeGreaterThan(15);
+    expect(now.drained).toBeLessThanOrEqual(21);
+    abort.abort();
+    await work;
+    const frozen = setUp({ children: 1 });
+    let asked = 0;
+    const second = frozen.begin(30_000, async () => {
+      asked += 1;
+      if (asked > 1) await new Promise(() => {});
+    });
+    await frozen.clock.advance(5_000);
+    expect(asked).toBe(2);
+    frozen.abort.abort();
+    await second;
+  });
+
+  it.each([
+    ['one that was sent and never reads', { children: 1 }, 10_000],
+    ['one that reads and takes nothing', { children: 1, readers: 1 }, 10_000],
+    ['sooner one that takes nothing and that the lock server does not know of', { readers: 1 }, 5_000],
+  ])('leaves %s', async (_, left, afterMs) => {
+    const { now, begin, clock } = setUp(left);
+    const work = begin(10_000);
+    await clock.advance(afterMs - 100);
+    expect(now.isOver).toBe(false);
+    await clock.advance(200);
+    await work;
   });
 
   it('lasts as long as somebody gets on, and no longer', async () => {

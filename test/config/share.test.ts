@@ -9,7 +9,7 @@ const shareOf = (flags: GivenFlags, env: Readonly<Record<string, string>> = {}) 
 
 describe('what a pull serves to others', () => {
   it('is on with a lock server, at the address that reaches it', () => {
-    expect(shareOf(server)).toEqual({ address: { host: undefined, port: 0 }, lingerMs: 30_000 });
+    expect(shareOf(server)).toEqual({ address: { host: undefined, port: 0 }, lingerMs: 10_000 });
     expect(shareOf({})).toBeUndefined();
   });
 

@@ -215,6 +215,48 @@ describe('a session that drains', () => {
     expect(session.children()).toBe(0);
   });
 
+  it('hears of its children at once when it asks again', async () => {
+    const { clock, leading, session } = await startSharing();
+    leading.children = 2;
+    void session.drain();
+    await clock.advance(0);
+    leading.children = 0;
+    const again = session.drain();
+    await clock.advance(0);
+    await again;
+    expect(session.children()).toBe(0);
+  });
+
+  it('knows of no children while nobody can be asked, and again once the server is back', async () => {
+    const { clock, leading, locks, session } = await startSharing();
+    leading.children = 2;
+    void session.drain();
+    await clock.advance(0);
+    locks.cut();
+    const cut = session.drain();
+    await clock.advance(0);
+    await cut;
+    expect(session.children()).toBe(0);
+    locks.mend();
+    await clock.advance(2_000);
+    expect(session.children()).toBe(2);
+    locks.cut();
+    await clock.advance(10_000);
+    expect(session.children()).toBe(0);
+  });
+
+  it('waits for nothing where coordination was lost before', async () => {
+    const { clock, locks, session } = await startSharing();
+    locks.hang();
+    await clock.advance(20_000);
+    let isOver = false;
+    void session.drain().then(() => {
+      isOver = true;
+    });
+    await clock.advance(0);
+    expect(isOver).toBe(true);
+  });
+
   it('says so right after a heartbeat that is under way', async () => {
     const { clock, leading, session } = await startSharing();
     const { renew } = leading;

@@ -99,7 +99,10 @@ function createActors(crew: Crew) {
     const run = await crew.start(node);
     runs.set(node, run);
     const { code } = await run.pull.exited;
-    if (killed.delete(node)) return await pull(node);
+    if (killed.delete(node)) {
+      await Promise.all(run.processes.map(({ exited }) => exited));
+      return await pull(node);
+    }
     if (code !== 0) throw new Error(`${node.name} failed: ${run.pull.stderr.text().trim().slice(-500)}`);
     if (!frozen.has(node)) doneAt.set(node, performance.now());
   };

@@ -18,6 +18,8 @@ export interface Session {
   streams: number;
   /** When the last stream broke, while no request came since. */
   cutMs: number | undefined;
+  /** When another session of its node on its store was opened last. */
+  succeededMs: number;
   readonly holds: Set<Lock>;
   readonly places: Set<Waiter>;
   /** What it serves and reads. */

@@ -9,6 +9,8 @@ export interface MachineOptions {
   readonly heartbeatMs: number;
   /** After a session's stream broke, time for any request of it. Default 5,000. */
   readonly graceMs: number;
+  /** The same where a later session of its node, on the same store, says that the process started again. Default 1,500: a live one asks twice in that time. */
+  readonly successorMs: number;
   /** A grant that is not claimed for this long passes on. Default 10,000. */
   readonly claimMs: number;
   /** A holder that reports its progress loses the lock when its offset stands still for this long. Default 20,000. */
@@ -55,6 +57,7 @@ const defaults: MachineOptions = {
   ttlMs: 15_000,
   heartbeatMs: 5_000,
   graceMs: 5_000,
+  successorMs: 1_500,
   claimMs: 10_000,
   stallMs: 20_000,
   originStallMs: 20_000,

@@ -57,6 +57,17 @@ export function abandon(state: MachineState, member: Member, step: Step, asking?
   for (const { orphan } of families) place(state, orphan, step, orphan === asking);
 }
 
+/** The same, and nobody is sent there for a while. */
+export function banAndAbandon(state: MachineState, member: Member, step: Step, asking?: Member): void {
+  ban(state, member, step);
+  abandon(state, member, step, asking);
+}
+
+/** The same for all that the session serves. */
+export function abandonAll(state: MachineState, { peer }: Session, step: Step, asking: Member): void {
+  for (const member of [...peer.members.values()]) banAndAbandon(state, member, step, asking);
+}
+
 /** Who of a tree goes on at the registry: a live one, that has the most; of equals the one from whom the others read. */
 function heirOf(state: MachineState, reader: Member, nowMs: number): Member {
   const able = treeOf(reader).filter(
@@ -103,7 +114,6 @@ export function expireOrigin(state: MachineState, member: Member, step: Step): v
   if (hold.total > 0 && hold.offset >= hold.total) return;
   const sinceMs = Math.max(hold.progressedMs, member.servingMs, state.resumedMs);
   if (step.nowMs - sinceMs < state.options.originStallMs) return;
-  ban(state, member, step);
-  abandon(state, member, step);
+  banAndAbandon(state, member, step);
   place(state, member, step);
 }

@@ -1,7 +1,7 @@
 import type { MachineState } from './state.ts';
 import { type Member, offsetOf } from './swarm.ts';
 import { depthOf } from './tree.ts';
-import { isBanned, isReportedBy } from './troubles.ts';
+import { isBanned, isQuiet, isReportedBy } from './troubles.ts';
 
 /** How good a source is; smaller is better, and what stands first decides. */
 interface Rank {
@@ -83,17 +83,14 @@ export function mayReadFrom(state: MachineState, reader: Member, member: Member,
   return member.session.domain !== domain && !isReportedBy(state, member, domain, nowMs);
 }
 
-function rankOf(
-  { options }: MachineState,
-  member: Member,
-  reader: Member,
-  nowMs: number,
-): Omit<Rank, 'depth'> {
+function rankOf(state: MachineState, member: Member, reader: Member, nowMs: number): Omit<Rank, 'depth'> {
+  const { options } = state;
   const { peer, opened, cutMs } = member.session;
   const { isComplete } = member;
   const children = member.children?.size ?? 0;
   const missing = isComplete ? 0 : Math.max(0, offsetOf(reader) - offsetOf(member));
-  const isBlamed = nowMs - peer.blamedMs < options.banMs || cutMs !== undefined;
+  const isDoubtful = cutMs !== undefined || isQuiet(state, member.session, nowMs);
+  const isBlamed = isDoubtful || nowMs - peer.blamedMs < options.banMs;
   const isElsewhere = reader.session.opened.zone !== opened.zone;
   return {
     flaws: Number(isBlamed) * 4 + Number(missing > 0) * 2 + Number(children >= options.fanOut),

@@ -22,7 +22,7 @@ export function renew(
   session.peer.isDraining = heartbeat.draining ?? session.peer.isDraining;
   if (heartbeat.announce) announce(state, session, heartbeat.announce, step);
   for (const held of heartbeat.held) renewHold(state, session, held, step);
-  return { kind: 'snapshot', snapshot: snapshotOf(session) };
+  return { kind: 'snapshot', snapshot: snapshotOf(state, session, step.nowMs) };
 }
 
 function renewHold(state: MachineState, session: Session, held: HeldProgress, step: Step): void {

@@ -28,13 +28,22 @@ export function openSession(
     const session: Session = {
       ...{ id: sessionId, nodeId, domain, opened: request, isReturning },
       ...{ heartbeatMs: step.nowMs, streams: 0, cutMs: undefined },
+      succeededMs: Number.NEGATIVE_INFINITY,
       ...{ holds: new Set(), places: new Set(), peer: createPeer() },
     };
+    succeed(state, session, step);
     state.sessions.set(sessionId, session);
     enterStore(state, session);
   }
   const { ttlMs, heartbeatMs, claimMs } = state.options;
   return { sessionId, ttlMs, heartbeatMs, claimMs };
+}
+
+/** A pull or an agent that was killed and runs again waits for itself no longer than it must. */
+function succeed({ stores }: MachineState, { nodeId, domain, opened }: Session, { nowMs }: Step): void {
+  // Those that name no store are many, and nothing but their node in common.
+  if (opened.storeId === undefined) return;
+  for (const former of stores.get(domain) ?? []) if (former.nodeId === nodeId) former.succeededMs = nowMs;
 }
 
 export function hear(session: Session, { nowMs }: Step): void {

@@ -2,13 +2,13 @@ import type { SourceReply, SourceRequest } from '../locks.ts';
 import type { Replies } from './commands.ts';
 import type { Step } from './events.ts';
 import { claimHold } from './grant.ts';
-import { abandon, place, send } from './origins.ts';
+import { abandonAll, banAndAbandon, place, send } from './origins.ts';
 import { bestParent } from './parents.ts';
 import { advance, readerOf } from './readers.ts';
 import { findLock, type MachineState } from './state.ts';
 import { isMember, type Member, offsetOf, sourceOf } from './swarm.ts';
 import { attach, depthOf } from './tree.ts';
-import { ban, report } from './troubles.ts';
+import { isQuiet, report } from './troubles.ts';
 
 /** When to ask again, in milliseconds: holders report how far they are about this often. */
 const retryMs = 1_000;
@@ -63,13 +63,13 @@ function complain(
   if (reader.parent === 'unknown' && accused) remember(reader, accused, step);
   if (reader.parent !== 'unknown' && reader.parent !== accused) return goOn(state, reader, step);
   if (accused && accused !== reader) {
-    const starved = isBroken(accused, step) ? undefined : answerStarved(reader, accused, step);
+    const isMute = isQuiet(state, accused.session, step.nowMs);
+    const starved = isMute || isBroken(accused, step) ? undefined : answerStarved(reader, accused, step);
     if (starved) return starved;
     const isEnough = report(state, accused, reader.session.domain, step);
-    if (isEnough) {
-      ban(state, accused, step);
-      abandon(state, accused, step, reader);
-    }
+    // Where the service hears nothing of it either, it serves nothing at all.
+    if (isMute) abandonAll(state, accused.session, step, reader);
+    else if (isEnough) banAndAbandon(state, accused, step, reader);
   }
   if (reader.parent === accused || reader.parent === 'unknown') place(state, reader, step, true);
   return answer(reader);

@@ -38,11 +38,11 @@ const handlers: Handlers = {
     const session = state.sessions.get(sessionId);
     return session ? renew(state, session, heartbeat, step) : unknownSession;
   },
-  'stream-opened': (state, { sessionId }) => {
+  'stream-opened': (state, { sessionId }, { nowMs }) => {
     const session = state.sessions.get(sessionId);
     if (!session) return unknownSession;
     streamOpened(session);
-    return { kind: 'snapshot', snapshot: snapshotOf(session) };
+    return { kind: 'snapshot', snapshot: snapshotOf(state, session, nowMs) };
   },
   'stream-closed': (state, { sessionId }, step) =>
     withSession(state, sessionId, (session) => streamClosed(session, step)),

@@ -54,12 +54,14 @@ function restoreOrder({ queue }: Lock): void {
 }
 
 function expireSession(state: MachineState, session: Session, step: Step): void {
-  const { ttlMs, graceMs } = state.options;
-  const { heartbeatMs, cutMs } = session;
+  const { ttlMs, graceMs, successorMs } = state.options;
+  const { heartbeatMs, cutMs, succeededMs } = session;
   const forgivenMs = state.resumedMs + ttlMs;
   if (step.nowMs >= Math.max(heartbeatMs + ttlMs, forgivenMs)) {
     loseSession(state, session, `no heartbeat for ${ttlMs / 1_000} s`, step);
-  } else if (cutMs !== undefined && step.nowMs >= Math.max(cutMs + graceMs, forgivenMs)) {
+  } else if (cutMs !== undefined) {
+    const patienceMs = succeededMs >= cutMs ? Math.min(graceMs, successorMs) : graceMs;
+    if (step.nowMs < Math.max(cutMs + patienceMs, forgivenMs)) return;
     loseSession(state, session, 'its connection broke', step);
   }
 }

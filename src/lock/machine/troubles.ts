@@ -1,9 +1,21 @@
 import type { Step } from './events.ts';
-import type { MachineState } from './state.ts';
+import type { MachineState, Session } from './state.ts';
 import type { Member, Trouble } from './swarm.ts';
 
 /** So many domains must complain before a source is nobody's any more. */
 const enough = 2;
+
+/** A heartbeat may come so much later than it should, in milliseconds. */
+const lateMs = 1_000;
+
+/** Not heard of for longer than between two heartbeats: it was stopped, or is cut off. */
+export function isQuiet(
+  { options, resumedMs }: MachineState,
+  { heartbeatMs }: Session,
+  nowMs: number,
+): boolean {
+  return nowMs - Math.max(heartbeatMs, resumedMs) >= options.heartbeatMs + lateMs;
+}
 
 /** Notes that this domain was served badly. True once enough of them were. */
 export function report(state: MachineState, accused: Member, domain: string, { nowMs }: Step): boolean {

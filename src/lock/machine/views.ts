@@ -10,7 +10,8 @@ import {
   type Session,
   type Waiter,
 } from './state.ts';
-import { isTold, sourceOf } from './swarm.ts';
+import { childrenOf, isTold, sourceOf } from './swarm.ts';
+import { isQuiet } from './troubles.ts';
 
 /** 1 for the next in line. While the service recovers, the position told before. */
 export function positionOf(waiter: Waiter): number {
@@ -21,10 +22,17 @@ export function holderInFront({ holder }: Lock): { readonly holder?: HolderView 
   return holder ? { holder: viewOf(holder) } : {};
 }
 
-export function snapshotOf(session: Session): SessionSnapshot {
+export function snapshotOf(state: MachineState, session: Session, nowMs: number): SessionSnapshot {
   const granted = [...session.holds].flatMap((lock) => (lock.holder ? [grantView(lock, lock.holder)] : []));
-  const { children } = session.peer;
+  const children = countChildren(state, session, nowMs);
   return { granted, queued: [...session.places].map(placeView), ...(children > 0 ? { children } : {}) };
+}
+
+/** Whoever is about to end waits for them, and for none of which nothing is heard. */
+function countChildren(state: MachineState, { peer }: Session, nowMs: number): number {
+  if (!peer.isDraining || peer.children === 0) return peer.children;
+  const all = [...peer.members.values()].flatMap(childrenOf);
+  return all.filter(({ session }) => !isQuiet(state, session, nowMs)).length;
 }
 
 function grantView({ resourceId, queue }: Lock, { type, token }: Hold): GrantView {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createFleet, type Fleet, total } from './fleet.ts';
-import { layer, sessionOf } from './support.ts';
+import { layer, otherLayer, sessionOf } from './support.ts';
 
 /** They come one by one, and each reads where it is told, for a while. */
 function pulling(...nodes: readonly string[]): Fleet {
@@ -9,6 +9,10 @@ function pulling(...nodes: readonly string[]): Fleet {
   for (const node of nodes) fleet.pull(node);
   fleet.pass(2_500, nodes);
   return fleet;
+}
+
+function readersOfRegistry(fleet: Fleet): string[] {
+  return Object.entries(fleet.tree()).flatMap(([node, source]) => (source === 'registry' ? [node] : []));
 }
 
 describe('a source that serves badly', () => {
@@ -142,6 +146,27 @@ describe('a reader that has all that its source has', () => {
     expect(fleet.ask('b', 120, 'a')).toBe('c');
     expect(fleet.ask('c', 110, 'a')).toBe('b');
     expect(fleet.tree()).toEqual({ a: 'registry', b: 'registry', c: 'b' });
+  });
+
+  it('leaves a source of which the service hears nothing either, and everybody with it, for all that it serves', () => {
+    const fleet = createFleet({ yieldMs: 0 });
+    fleet.join('a', 'b', 'c', 'd');
+    for (const node of ['a', 'b', 'c']) {
+      fleet.pull(node);
+      fleet.pull(node, otherLayer);
+    }
+    fleet.pull('d');
+    for (const node of ['a', 'b', 'c', 'd']) fleet.at(node, 100);
+    fleet.pass(5_000, ['b', 'c', 'd']);
+    expect(fleet.ask('b', 100, 'a')).toBe('wait');
+    fleet.pass(1_000, ['b', 'c', 'd']);
+    const asked = fleet.ask('b', 100, 'a');
+    expect(readersOfRegistry(fleet)).toEqual(['a', asked === 'registry' ? 'b' : asked]);
+    expect(Object.values(fleet.tree())).not.toContain('a');
+    expect([fleet.source('b', otherLayer), fleet.source('c', otherLayer)].sort()).toEqual(
+      expect.arrayContaining(['registry']),
+    );
+    expect([fleet.source('b', otherLayer), fleet.source('c', otherLayer)]).not.toContain('a');
   });
 
   it('does not lose its lock over it, although others of its store wait', () => {

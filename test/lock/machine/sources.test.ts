@@ -219,6 +219,22 @@ describe('a node that serves others', () => {
     expect(children()).toBe(0);
   });
 
+  it('waits, once it drains, for none of which nothing is heard', () => {
+    const fleet = createFleet();
+    fleet.join('a', 'b', 'c');
+    for (const node of ['a', 'b', 'c']) fleet.pull(node);
+    const children = () => {
+      const reply = fleet.rig.renew('a');
+      return reply.kind === 'snapshot' ? reply.snapshot.children : reply.kind;
+    };
+    fleet.pass(6_000, ['a', 'c']);
+    expect(children()).toBe(2);
+    fleet.say('a', { draining: true });
+    expect(children()).toBe(1);
+    fleet.at('b', 10);
+    expect(children()).toBe(2);
+  });
+
   it('takes its readers along when its address changes, and loses them with it', () => {
     const fleet = createFleet();
     fleet.join('a', 'b');

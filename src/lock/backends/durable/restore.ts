@@ -75,6 +75,7 @@ function restoreSession(state: MachineState, { key, value }: Stored, nowMs: numb
       heartbeatMs: nowMs,
       streams: 0,
       cutMs: undefined,
+      succeededMs: Number.NEGATIVE_INFINITY,
       holds: new Set(),
       places: new Set(),
       peer: createPeer(),
