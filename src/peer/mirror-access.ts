@@ -1,7 +1,9 @@
+import { withDeadline } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
 import { type ErrorCode, isLayerpullError, LayerpullError } from '../core/errors.ts';
+import type { ManifestProof } from '../registry/readers.ts';
 import { type ImageReference, nameOf } from '../registry/reference.ts';
 import type { Listings } from './mirror-links.ts';
 import type { AccessProof, Allowed, AskOthers } from './mirror-port.ts';
@@ -26,6 +28,8 @@ interface Found {
 
 /** Milliseconds within which the parts of an image are given without asking the registry once more. */
 const freshMs = 300_000;
+/** Milliseconds that a registry gets to say who may read. Clients of a mirror give up after 30 s. */
+const proveWithinMs = 8_000;
 /** With these the registry has answered. */
 const refusals: ReadonlySet<ErrorCode> = new Set(['access_denied', 'image_not_found']);
 
@@ -85,7 +89,7 @@ export class MirrorAccess {
     const usable = recorded && this.#isUsableOffline(recorded.proof) ? recorded : undefined;
     if (usable && upstream.rests(registry)) return usable.descriptor;
     try {
-      const proof = await visitor.reader.prove(reference, signal);
+      const proof = await this.#prove(reference, visitor, signal);
       upstream.note(registry, undefined);
       await this.#record(reference, proof.digest, proof.isAnonymous ? anonymous : visitor.name);
       return proof;
@@ -98,6 +102,14 @@ export class MirrorAccess {
       if (known) return known;
       throw error;
     }
+  }
+
+  /** Whoever says nothing is out of reach too, while there is time left to go by something else. */
+  async #prove(reference: ImageReference, { reader }: Visitor, signal: AbortSignal): Promise<ManifestProof> {
+    const late = () => silent(reference.registry);
+    return await withDeadline(this.#options.clock, proveWithinMs, signal, late, (within) =>
+      reader.prove(reference, within),
+    );
   }
 
   async #askOthers(reference: ImageReference, signal: AbortSignal): Promise<Allowed | undefined> {
@@ -168,6 +180,13 @@ export class MirrorAccess {
     const ageMs = this.#options.clock.wallNow() - provedAtMs;
     return ageMs < 0 ? Number.POSITIVE_INFINITY : ageMs;
   }
+}
+
+function silent(registry: string): LayerpullError {
+  return new LayerpullError(
+    'registry_unreachable',
+    `${registry} gave no answer within ${proveWithinMs / 1_000} s`,
+  );
 }
 
 /** Whether it exists elsewhere is nobody's business. */

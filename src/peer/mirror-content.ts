@@ -6,7 +6,7 @@ import type { Credentials } from '../registry/credentials/credentials.ts';
 import type { Readers } from '../registry/readers.ts';
 import { formatReference, type ImageReference, nameOf } from '../registry/reference.ts';
 import { MirrorAccess } from './mirror-access.ts';
-import { documentOf } from './mirror-document.ts';
+import { describedHere, documentOf } from './mirror-document.ts';
 import { Listings } from './mirror-links.ts';
 import type { AskOthers, Caller, MirrorContent, MirrorStore, ProofFiles } from './mirror-port.ts';
 import { ProofBook } from './mirror-proofs.ts';
@@ -72,7 +72,10 @@ export function createMirrorContent(options: MirrorContentOptions): MirrorConten
         };
       });
     },
-    recorded: (reference) => access.recorded(reference),
+    async recorded(reference) {
+      const allowed = await access.recorded(reference);
+      return allowed && (await describedHere(store, reference, allowed));
+    },
   };
 }
 

@@ -34,6 +34,16 @@ export async function documentOf(
   throw new LayerpullError('store_failed', `${digest} vanished from the store`);
 }
 
+/** What others may be told of a document: only of one that is here, since they need to know its size. */
+export async function describedHere(
+  store: MirrorStore,
+  reference: ImageReference,
+  allowed: Allowed,
+): Promise<Allowed | undefined> {
+  const here = await store.document(allowed.digest);
+  return here && describe(reference, allowed, here).descriptor;
+}
+
 /** A manifest as something that is brought like a layer: it is asked for in another place. */
 function documentSource(reader: RegistryReader, reference: ImageReference): BlobSource {
   return {
