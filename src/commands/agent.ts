@@ -1,13 +1,12 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand, type CommandContext } from '../command.ts';
 import { type RunningAgent, startAgent } from '../compose/agent.ts';
-import { type AgentConfig, readAgentConfig } from '../config/agent.ts';
+import { type AgentConfig, mirrorUrlOf, readAgentConfig } from '../config/agent.ts';
 import type { GivenFlags } from '../config/values.ts';
-import { LayerpullError } from '../core/errors.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
 import { nodeFlag } from '../flags/node.ts';
 import { registryFlags } from '../flags/registry.ts';
-import { clientConfig, type MirrorClient, mirrorClients } from '../ui/client-config.ts';
+import { clientConfig, clientNotes, type MirrorClient, mirrorClients } from '../ui/client-config.ts';
 
 export default class Agent extends BaseCommand {
   static override summary =
@@ -55,7 +54,7 @@ export default class Agent extends BaseCommand {
       helpValue: 'DURATION',
     }),
     'print-config': Flags.string({
-      description: 'Print what makes this program pull through --registry-addr, and end.',
+      description: 'Print what has this program pull through --registry-addr, and end.',
       options: [...mirrorClients],
     }),
     'drain-timeout': Flags.string({
@@ -73,9 +72,25 @@ export default class Agent extends BaseCommand {
     } as const;
     const { 'print-config': client, ...settings } = flags;
     await this.work(settings, options, async (context) => {
-      if (client === undefined) await this.serve(settings, context);
-      else this.print(configFor(client, readAgentConfig(settings, context.machine)));
+      const asked = mirrorClients.find((name) => name === client);
+      if (asked) this.printConfig(asked, settings, context);
+      else await this.serve(settings, context);
     });
+  }
+
+  private printConfig(
+    client: MirrorClient,
+    flags: GivenFlags,
+    { machine, output, log }: CommandContext,
+  ): void {
+    const config = readAgentConfig(flags, machine);
+    const { tokenFile, pair, caFile } = config.trust ?? {};
+    const asksToken = tokenFile !== undefined;
+    const options = { client, url: mirrorUrlOf(config), asksToken, pair, caFile: pair && caFile };
+    const text = clientConfig(options);
+    for (const note of clientNotes(options)) log.warn({}, note);
+    if (output.json) this.printJson({ client, config: text });
+    else this.print(text.trimEnd());
   }
 
   private async serve(flags: GivenFlags, context: CommandContext): Promise<void> {
@@ -94,21 +109,6 @@ export default class Agent extends BaseCommand {
       await agent.close();
     }
   }
-}
-
-/** @throws LayerpullError `usage` without an address */
-function configFor(client: string, { mirror, trust }: AgentConfig): string {
-  const known = mirrorClients.find((name): name is MirrorClient => name === client);
-  if (!mirror || !known) {
-    throw new LayerpullError('usage', '--print-config needs --registry-addr', {
-      hint: 'such as --registry-addr 127.0.0.1:5001',
-    });
-  }
-  const { host, port } = mirror.address;
-  const scheme = trust?.pair ? 'https' : 'http';
-  const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const asksToken = trust?.tokenFile !== undefined;
-  return clientConfig({ client: known, url, caFile: trust?.caFile, asksToken }).trimEnd();
 }
 
 /** Room for the last words to the lock server and to the processes of the store. */

@@ -1,4 +1,5 @@
 import { type CoordinationConfig, readCoordination } from '../config.ts';
+import { LayerpullError } from '../core/errors.ts';
 import type { NodeId } from '../core/ids.ts';
 import { type ListenAddress, readAddress } from './address.ts';
 import { readNode } from './pull.ts';
@@ -50,6 +51,27 @@ export function readAgentConfig(flags: GivenFlags, machine: Machine): AgentConfi
     mirror: readMirror(flags, machine),
     drainMs: readDuration('drain-timeout', flags, machine, 20_000),
   };
+}
+
+/**
+ * By which URL the programs of this node reach its mirror.
+ *
+ * @throws LayerpullError `usage` where there is none, or only one whose port is not known before it runs
+ */
+export function mirrorUrlOf({ mirror, trust }: Pick<AgentConfig, 'mirror' | 'trust'>): string {
+  const hint = 'such as --registry-addr 127.0.0.1:5001';
+  if (!mirror) throw new LayerpullError('usage', '--print-config needs --registry-addr', { hint });
+  const { host, port } = mirror.address;
+  if (port === 0) {
+    throw new LayerpullError('usage', '--print-config needs the port of --registry-addr, not 0', { hint });
+  }
+  return `${trust?.pair ? 'https' : 'http'}://${hostInUrl(host)}:${port}`;
+}
+
+/** Who listens everywhere is there on this machine, too. */
+function hostInUrl(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function readMirror(flags: GivenFlags, machine: Machine): MirrorConfig | undefined {

@@ -8,7 +8,9 @@ export interface ClientConfigOptions {
   readonly url: string;
   /** For podman, which has to be told of each; the others need no list. Default: `usualRegistries`. */
   readonly registries?: readonly string[];
-  /** PEM file of the authority of the mirror's certificate, where clients do not know it. */
+  /** The certificate of the mirror and its key, in PEM files. */
+  readonly pair?: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** PEM file of the authority of that. With it, the mirror asks its clients for certificates; `pair` is one, too. */
   readonly caFile?: string | undefined;
   /** The mirror wants the token of the fleet. It is not printed: a line says where it belongs. */
   readonly asksToken?: boolean;
@@ -34,7 +36,7 @@ export function clientConfig(options: ClientConfigOptions): string {
 }
 
 /** containerd tells the mirror by `?ns=` which registry it means, so one file is good for all of them. */
-function containerd({ origin }: URL, { caFile, asksToken }: ClientConfigOptions): string {
+function containerd({ origin }: URL, { caFile, pair, asksToken }: ClientConfigOptions): string {
   return [
     '# /etc/containerd/certs.d/_default/hosts.toml',
     '#',
@@ -46,6 +48,7 @@ function containerd({ origin }: URL, { caFile, asksToken }: ClientConfigOptions)
     `[host.${quote(origin)}]`,
     '  capabilities = ["pull", "resolve"]',
     ...(caFile === undefined ? [] : [`  ca = ${quote(caFile)}`]),
+    ...(caFile && pair ? [`  client = [[${quote(pair.certFile)}, ${quote(pair.keyFile)}]]`] : []),
     ...(asksToken
       ? [
           '  # The token of the fleet in place of TOKEN:',
@@ -67,6 +70,29 @@ function docker({ origin, protocol, host, hostname }: URL): string {
   return `${JSON.stringify(config, undefined, 2)}\n`;
 }
 
+/** What has to be done besides, and has no place in the configuration itself. */
+export function clientNotes({ client, url, caFile, pair, asksToken }: ClientConfigOptions): string[] {
+  if (client !== 'docker') return [];
+  const { host } = new URL(url);
+  const folder = `/etc/docker/certs.d/${host}`;
+  return [
+    ...(asksToken
+      ? [
+          'docker shows no token to a mirror, so this one refuses it: use certificates in place of --token-file',
+        ]
+      : []),
+    ...(caFile && pair ? [`copies of ${listOf(caFile, pair)} belong into ${folder} as ${listOf()}`] : []),
+  ];
+}
+
+/** Names in folders of certificates, as docker and podman have them. */
+function listOf(
+  caFile = 'ca.crt',
+  { certFile, keyFile } = { certFile: 'client.cert', keyFile: 'client.key' },
+) {
+  return `${caFile}, ${certFile} and ${keyFile}`;
+}
+
 /** Docker takes these to be insecure by itself. */
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
@@ -74,7 +100,7 @@ function isLoopback(hostname: string): boolean {
 
 /** podman, skopeo, buildah and CRI-O say by the first part of the name which registry they mean. */
 function podman({ host, protocol }: URL, options: ClientConfigOptions): string {
-  const { registries = usualRegistries, caFile, asksToken } = options;
+  const { registries = usualRegistries, caFile, pair, asksToken } = options;
   const tables = registries.flatMap((registry) => [
     '',
     '[[registry]]',
@@ -86,7 +112,12 @@ function podman({ host, protocol }: URL, options: ClientConfigOptions): string {
     ...(protocol === 'http:' ? ['insecure = true'] : []),
   ]);
   const notes = [
-    ...(caFile === undefined ? [] : [`# Put ${caFile} into /etc/containers/certs.d/${host} as ca.crt.`]),
+    ...(caFile && pair
+      ? [
+          `# Copies of ${listOf(caFile, pair)}`,
+          `# belong into /etc/containers/certs.d/${host} as ${listOf()}.`,
+        ]
+      : []),
     ...(asksToken ? [`# Sign in with any user and the token of the fleet: podman login ${host}`] : []),
   ];
   return ['# /etc/containers/registries.conf.d/50-layerpull.conf', ...notes, ...tables, ''].join('\n');
