@@ -152,7 +152,7 @@ async function askRecord(
   const asked = new URL(recordPath(reference), endpoint.base);
   const response = await access.get({ endpoint, repository }, { method: 'HEAD', url: asked, signal });
   await response.discard();
-  return recordOf(response.status, response.headers);
+  return recordOf(reference, response.status, response.headers);
 }
 
 async function askBytes(

@@ -96,7 +96,7 @@ export class MirrorAccess {
     } catch (error) {
       signal.throwIfAborted();
       upstream.note(registry, error);
-      if (isLayerpullError(error) && refusals.has(error.code)) await this.#forget(reference, visitor);
+      if (isRefusal(error)) await this.#forget(reference, visitor, error.code);
       if (!isOutage(error)) throw error;
       const known = usable?.descriptor ?? (await this.#askOthers(reference, signal));
       if (known) return known;
@@ -159,9 +159,11 @@ export class MirrorAccess {
     if (tag !== undefined && reference.digest === undefined) await proofs.add(repository, { ...proof, tag });
   }
 
-  async #forget(reference: ImageReference, { name }: Visitor): Promise<void> {
+  async #forget(reference: ImageReference, { name }: Visitor, code: ErrorCode): Promise<void> {
     const { digest, tag } = reference;
-    const what = digest === undefined ? { tag: tag ?? 'latest' } : { digest };
+    const named = digest === undefined ? { tag: tag ?? 'latest' } : { digest };
+    // Access is to a repository; what is not there may be gone alone.
+    const what = code === 'access_denied' ? undefined : named;
     // Where the agent is refused, nobody is let in.
     const callers = name === 'agent' ? [name, anonymous] : [name];
     for (const caller of callers) await this.#options.proofs.forget(nameOf(reference), caller, what);
@@ -187,6 +189,10 @@ function silent(registry: string): LayerpullError {
     'registry_unreachable',
     `${registry} gave no answer within ${proveWithinMs / 1_000} s`,
   );
+}
+
+function isRefusal(error: unknown): error is LayerpullError {
+  return isLayerpullError(error) && refusals.has(error.code);
 }
 
 /** Whether it exists elsewhere is nobody's business. */

@@ -44,15 +44,19 @@ export class ProofBook {
     });
   }
 
-  /** The registry said no to this caller: what it proved of the digest or the tag counts no longer. */
+  /**
+   * The registry said no to this caller: what it proved of the digest or the tag counts no longer.
+   *
+   * @param what undefined: all of the repository
+   */
   async forget(
     repository: string,
     caller: string,
-    what: { readonly digest?: Digest; readonly tag?: string },
+    what: { readonly digest?: Digest; readonly tag?: string } | undefined,
   ): Promise<void> {
-    const isMeant = (one: AccessProof) =>
-      one.caller === caller &&
-      (what.digest === undefined ? one.tag === what.tag : one.digest === what.digest);
+    const isNamed = (one: AccessProof) =>
+      what === undefined || (what.digest === undefined ? one.tag === what.tag : one.digest === what.digest);
+    const isMeant = (one: AccessProof) => one.caller === caller && isNamed(one);
     await this.#change(repository, (proofs) => proofs.filter((one) => !isMeant(one)));
   }
 

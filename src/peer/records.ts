@@ -2,12 +2,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { withDeadline } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import { isDigest } from '../core/digest.ts';
+import { maxManifestBytes } from '../registry/documents.ts';
 import { formatReference, type ImageReference } from '../registry/reference.ts';
 import { parseTarget } from './mirror-path.ts';
 import type { Allowed, AskOthers, MirrorContent } from './mirror-port.ts';
 
 /** So many others are asked about an image that nobody can ask the registry about. */
-const mostAsked = 16;
+const mostAsked = 64;
 const answerMs = 2_000;
 
 /**
@@ -47,15 +48,19 @@ export function recordPath(reference: ImageReference): string {
   return `/v2/${repository}/manifests/${last}?ns=${encodeURIComponent(registry)}`;
 }
 
-/** What another node answered; undefined for anything that is no such answer. */
-export function recordOf(status: number, headers: Readonly<Record<string, string>>): Allowed | undefined {
-  const digest = headers['docker-content-digest'] ?? '';
-  if (status !== 200 || !isDigest(digest)) return undefined;
-  const size = /^\d{1,9}$/.test(headers['content-length'] ?? '')
-    ? Number(headers['content-length'])
-    : undefined;
+/** What another node answered about a reference; undefined for anything that is no such answer. */
+export function recordOf(
+  { digest: asked }: ImageReference,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+): Allowed | undefined {
+  const { 'docker-content-digest': digest = '', 'content-length': length = '' } = headers;
   const mediaType = headers['content-type'];
-  return { digest, ...(size ? { size } : {}), ...(mediaType === undefined ? {} : { mediaType }) };
+  const size = /^\d{1,9}$/.test(length) ? Number(length) : 0;
+  if (status !== 200 || !isDigest(digest) || (asked !== undefined && asked !== digest)) return undefined;
+  // Without its size nobody but the registry can give it.
+  if (size === 0 || size > maxManifestBytes) return undefined;
+  return { digest, size, ...(mediaType === undefined ? {} : { mediaType }) };
 }
 
 export interface OthersOptions {
@@ -65,18 +70,22 @@ export interface OthersOptions {
   readonly clock: Clock;
 }
 
-/** Asks other nodes at the same time; the first that knows is believed, as one of the fleet. */
+/** Asks other nodes at the same time; the first that knows is believed, as one of the fleet, and ends the others. */
 export function asking({ urls, ask, clock }: OthersOptions): AskOthers {
   return async (reference, signal) => {
+    const known = new AbortController();
     const late = () => new Error(`nobody knew ${formatReference(reference)} in time`);
     try {
       return await withDeadline(clock, answerMs, signal, late, async (within) => {
         const others = (await urls(within)).slice(0, mostAsked);
-        return await Promise.any(others.map((url) => knownBy(ask(url, reference, within))));
+        const needed = AbortSignal.any([within, known.signal]);
+        return await Promise.any(others.map((url) => knownBy(ask(url, reference, needed))));
       });
     } catch {
       signal.throwIfAborted();
       return undefined;
+    } finally {
+      known.abort();
     }
   };
 }

@@ -185,6 +185,32 @@ describe('while the registry is out of reach', () => {
     }
   });
 
+  test('a registry that is silent is out of reach too, before the client gives up', async () => {
+    const stage = createMirrorStage();
+    await stage.resolve(':latest');
+    stage.registry.isSilent = true;
+    const known = stage.outcome(':latest');
+    await stage.clock.advance(8_000);
+    expect(await known).toBe('ok');
+    expect(await stage.outcome(':latest')).toBe('ok');
+    const unknown = stage.outcome(':other');
+    await stage.clock.advance(8_000);
+    expect(await unknown).toBe('registry_unreachable');
+  });
+
+  test('a repository that is no longer for everyone is not served by digest either', async () => {
+    const stage = createMirrorStage();
+    await stage.resolve(':latest');
+    await stage.resolve(`@${stage.manifest.digest}`);
+    stage.registry.password = 'secret';
+    expect(await stage.outcome(':latest')).toBe('access_denied');
+    stage.registry.failure = down();
+    for (const { digest } of [stage.index, stage.manifest]) {
+      expect(await stage.outcome(`@${digest}`)).toBe('registry_unreachable');
+    }
+    expect(await stage.blob(stage.layer)).toBe('blob_not_found');
+  });
+
   test('others of the fleet are asked about what is not recorded here', async () => {
     const one = createMirrorStage();
     await one.resolve(':latest');

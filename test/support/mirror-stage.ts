@@ -1,3 +1,4 @@
+import { abortable } from '../../src/core/abort.ts';
 import { type Descriptor, mediaTypes } from '../../src/core/descriptor.ts';
 import type { Digest } from '../../src/core/digest.ts';
 import { LayerpullError } from '../../src/core/errors.ts';
@@ -15,6 +16,8 @@ export interface StageRegistry {
   password?: string;
   /** What it fails with. */
   failure?: LayerpullError | undefined;
+  /** It takes questions and says nothing. */
+  isSilent?: boolean;
   /** Manifests by tag. */
   readonly tags: Map<string, Digest>;
   /** Questions that it was asked, such as `HEAD latest`. */
@@ -80,6 +83,7 @@ export function createMirrorStage(
   const readers: Readers = {
     as: (credentials) => ({
       async prove(reference, signal) {
+        if (registry.isSilent) return await abortable(new Promise<never>(() => {}), signal);
         const credential = await credentials.find(reference.registry, reference.repository, signal);
         letIn(reference, credential, 'HEAD');
         const { digest, size, mediaType } = found(reference.digest ?? registry.tags.get(reference.tag ?? ''));
