@@ -111,6 +111,7 @@ function podman({ host, protocol }: URL, options: ClientConfigOptions): string {
     `location = ${quote(`${host}/${asPart(registry)}`)}`,
     ...(protocol === 'http:' ? ['insecure = true'] : []),
   ]);
+  const insecure = protocol === 'http:' ? ' --tls-verify=false' : '';
   const notes = [
     ...(caFile && pair
       ? [
@@ -118,7 +119,9 @@ function podman({ host, protocol }: URL, options: ClientConfigOptions): string {
           `# belong into /etc/containers/certs.d/${host} as ${listOf()}.`,
         ]
       : []),
-    ...(asksToken ? [`# Sign in with any user and the token of the fleet: podman login ${host}`] : []),
+    ...(asksToken
+      ? [`# Sign in as any user with the token of the fleet: podman login${insecure} ${host}`]
+      : []),
   ];
   return ['# /etc/containers/registries.conf.d/50-layerpull.conf', ...notes, ...tables, ''].join('\n');
 }

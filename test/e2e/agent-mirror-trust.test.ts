@@ -12,6 +12,7 @@ import { createFakeRegistry } from '../support/fake-registry.ts';
 import { type FleetFiles, fleetAuthority, fleetFiles, localNames } from '../support/fleet-files.ts';
 import { pushImage } from '../support/images.ts';
 import { type MirrorFleet, type MirrorNode, startMirrorFleet } from '../support/mirror-fleet.ts';
+import { openPodman } from '../support/podman.ts';
 import { verifyStore } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
 import { skopeo } from '../support/skopeo.ts';
@@ -197,3 +198,23 @@ describeWith(
     });
   },
 );
+
+describeWith(['docker-registry', 'podman', 'busybox'], 'podman in a fleet with a token', () => {
+  test('pulls through the mirror with what is printed for it, once it is signed in as that says', async () => {
+    const registry = await startRegistry();
+    const image = await pushImage(registry, 'library/busybox', { busybox: true });
+    await registry.clearLog();
+    const { nodes } = await startMirrorFleet(fleetFiles(fleetAuthority, token).token);
+    const [{ url }] = nodes;
+    const text = clientConfig({ client: 'podman', url, registries: [registry.host], asksToken: true });
+    const file = path.join(tempDir(), 'registries.conf');
+    writeFileSync(file, text);
+    const podman = openPodman(file);
+    const login = /: podman (login .*)$/m.exec(text)?.[1]?.split(' ') ?? [];
+    await podman(...login, '--username', 'anybody', '--password', token);
+    await podman('pull', '--tls-verify=false', image.reference);
+    expect(await registry.blobGets()).toBe(2);
+    const reads = (await registry.accessLog()).filter(({ path }) => path.includes('/blobs/'));
+    for (const { userAgent } of reads) expect(userAgent).toContain('layerpull');
+  });
+});

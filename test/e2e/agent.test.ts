@@ -50,10 +50,38 @@ describe('an agent', () => {
     const child = await spawnAgent({ store, server, more: ['--json'] });
     await child.stdout.waitFor(/\n\}/);
     expect(JSON.parse(child.stdout.text())).toEqual({
-      store,
-      peerUrl: expect.stringMatching(/^http:/),
-      registryUrl: null,
+      ...{ store, peerUrl: expect.stringMatching(/^http:/), registryUrl: null },
     });
+  });
+
+  it('prints where its registry mirror is, after where it serves other nodes or its store', async () => {
+    const store = path.join(tempDir(), 'store');
+    const mirror = ['--registry-addr', '127.0.0.1:0'];
+    const { child } = await startAgent({ store, more: mirror });
+    const [, url] = await child.stdout.waitFor(/\n(http:\/\/127\.0\.0\.1:\d+)\n/);
+    expect(child.stdout.lines()).toEqual([store, url]);
+    expect((await get(`${url}/v2/`)).status).toBe(200);
+    const other = await spawnAgent({ store: path.join(tempDir(), 'store'), more: [...mirror, '--json'] });
+    await other.stdout.waitFor(/\n\}/);
+    expect(JSON.parse(other.stdout.text())).toMatchObject({
+      ...{ peerUrl: null, registryUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) },
+    });
+  });
+
+  it('ends with one line where the address of its mirror is taken', async () => {
+    const { child } = await startAgent({
+      store: path.join(tempDir(), 'store'),
+      more: ['--registry-addr', '127.0.0.1:0'],
+    });
+    const [, taken = ''] = await child.stdout.waitFor(/\nhttp:\/\/(\S+)\n/);
+    const store = path.join(tempDir(), 'store');
+    const run = await runCli([
+      ...['agent', '--store', store, '--registry-addr', taken, '--log-level', 'error'],
+    ]);
+    expect([run.code, run.stdout]).toEqual([2, '']);
+    expect(run.stderr).toBe(
+      `layerpull: cannot listen on ${taken}: the address is in use (choose another address with --registry-addr)\n`,
+    );
   });
 
   it('starts and serves its store while its lock server is out of reach, and says so', async () => {

@@ -63,7 +63,7 @@ describe('the configuration of clients', () => {
   });
 
   it('is TOML for podman, with the registry as the path of its mirror', () => {
-    const names = ['docker.io', 'registry.example'];
+    const names = ['docker.io', 'ghcr.io', 'quay.io', 'registry.k8s.io'];
     expect(parseToml(readDeployFile('podman/registries.conf'))).toEqual({
       registry: names.map((name) => ({
         prefix: name,

@@ -1,6 +1,6 @@
 import { parse } from 'smol-toml';
 import { expect, test } from 'vitest';
-import { clientConfig } from '../../src/ui/client-config.ts';
+import { clientConfig, clientNotes } from '../../src/ui/client-config.ts';
 
 const url = 'http://127.0.0.1:5001';
 
@@ -40,17 +40,36 @@ test('podman gets a registries.conf with each registry as the first part of the 
   expect(clientConfig({ client: 'podman', url: 'https://m.example' })).not.toContain('insecure');
 });
 
-test('an authority is named, and where the token belongs, which is not printed', () => {
-  const options = { url: 'https://m.example:5001', caFile: '/etc/ca "x".pem', asksToken: true } as const;
-  const containerd = clientConfig({ ...options, client: 'containerd' });
-  expect(parse(containerd)).toEqual({
-    host: { 'https://m.example:5001': { capabilities: ['pull', 'resolve'], ca: '/etc/ca "x".pem' } },
-  });
-  const uncommented = containerd.replace(/^ {2}# (\[| )/gm, '$1').replace('TOKEN:', '');
-  expect(parse(uncommented.replace(/^ {2}# The.*$/m, ''))).toMatchObject({
-    host: { 'https://m.example:5001': { header: { Authorization: 'Bearer TOKEN' } } },
-  });
-  const podman = clientConfig({ ...options, client: 'podman' });
-  expect(podman).toContain('podman login m.example:5001');
-  expect(podman).toContain('/etc/containers/certs.d/m.example:5001');
+const pair = { certFile: '/etc/node "x".crt', keyFile: '/etc/node.key' };
+const trusted = { url: 'https://m.example:5001', caFile: '/etc/ca "x".pem', pair, asksToken: true } as const;
+
+test('containerd is told of authority and certificates, and where the token belongs, which is not printed', () => {
+  const text = clientConfig({ ...trusted, client: 'containerd' });
+  const host = {
+    ...{ capabilities: ['pull', 'resolve'], ca: trusted.caFile },
+    client: [[pair.certFile, pair.keyFile]],
+  };
+  expect(parse(text)).toEqual({ host: { [trusted.url]: host } });
+  const filled = text.replace(/^ {2}# (?=\[| )/gm, '');
+  const header = { Authorization: 'Bearer TOKEN' };
+  expect(parse(filled)).toEqual({ host: { [trusted.url]: { ...host, header } } });
+});
+
+test('podman is told where authority, certificates and token belong', () => {
+  const text = clientConfig({ ...trusted, client: 'podman' });
+  expect(text).toContain('podman login m.example:5001');
+  expect(text).toContain('/etc/containers/certs.d/m.example:5001');
+  expect(text).toContain(pair.keyFile);
+  expect(parse(text)).toEqual(parse(clientConfig({ client: 'podman', url: trusted.url })));
+  expect(clientConfig({ client: 'podman', url: trusted.url, pair })).not.toContain('certs.d');
+});
+
+test('what docker has to be told besides is said beside its file, which has no comments', () => {
+  const text = clientConfig({ ...trusted, client: 'docker' });
+  expect(text).toBe(clientConfig({ client: 'docker', url: trusted.url }));
+  const [token, files] = clientNotes({ ...trusted, client: 'docker' });
+  expect(token).toMatch(/^docker shows no token to a mirror/);
+  expect(files).toContain('/etc/docker/certs.d/m.example:5001');
+  expect(clientNotes({ client: 'docker', url })).toEqual([]);
+  expect(clientNotes({ ...trusted, client: 'containerd' })).toEqual([]);
 });
