@@ -4,6 +4,7 @@ import { get as getTls } from 'node:https';
 import path from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { clientConfig } from '../../src/ui/client-config.ts';
+import { startAgent } from '../support/agents.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { onCleanup } from '../support/cleanup.ts';
 import { describeWith } from '../support/components.ts';
@@ -88,6 +89,38 @@ describe('agents with a token', () => {
       }
       expect(await statusOf(one.peerUrl + record, shown, 'HEAD')).toBe(401);
     }
+  });
+
+  it('keep it from a registry that asks for one', async () => {
+    const registry = await createFakeRegistry({ auth: { kind: 'basic' } });
+    onCleanup(() => registry.close());
+    const image = registry.addImage({ layers: [1_000] });
+    const { nodes } = await startMirrorFleet(fleetFiles(fleetAuthority, token).token);
+    const [one] = nodes;
+    const tag = `${one.url}/v2/${registry.host.replace(':', '_')}/${image.repository}/manifests/latest`;
+    for (const shown of [bearer(token), { authorization: `Basic ${btoa(`me:${token}`)}` }]) {
+      expect(await statusOf(tag, shown)).toBe(401);
+    }
+    expect(registry.requests.length).toBeGreaterThan(0);
+    expect(registry.requests.map(({ authorization }) => authorization).filter(Boolean)).toEqual([]);
+    expect(one.child.stderr.text()).not.toContain(token);
+  });
+
+  it('warn once for each door that is open to everyone, and not with a token', async () => {
+    const open = async (...trust: readonly string[]) => {
+      const everywhere = ['--peer-addr', '0.0.0.0:0', '--registry-addr', '0.0.0.0:0'];
+      const { child } = await startAgent({
+        store: path.join(tempDir(), 'store'),
+        more: [...everywhere, ...trust],
+      });
+      await child.stdout.waitFor(/\nhttp.*\n/);
+      await child.stop();
+      return child.stderr
+        .lines()
+        .flatMap((line) => /the (.*) listens on .* serves everyone/.exec(line)?.[1] ?? []);
+    };
+    expect(await open()).toEqual(['peer server', 'registry mirror']);
+    expect(await open(...fleetFiles().token)).toEqual([]);
   });
 
   it('take another token with SIGHUP, at both doors', async () => {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { digestOf } from '../../src/core/digest.ts';
+import { parseTarget } from '../../src/peer/mirror-path.ts';
 import { asking, recordOf, recordPath } from '../../src/peer/records.ts';
 import { parseReference } from '../../src/registry/reference.ts';
 import { ask as request } from '../support/ask.ts';
@@ -42,6 +43,17 @@ describe('what another node answers about a reference', () => {
     const lie = { ...said, 'docker-content-digest': other };
     expect(recordOf(pinned, 200, lie)).toBeUndefined();
     expect(recordOf(reference, 200, lie)).toMatchObject({ digest: other });
+  });
+
+  it.each([
+    'busybox',
+    'localhost:5000/app',
+    'quay.io/a/b/c:1.2',
+    `registry.example:5000/a@${digest}`,
+    '[::1]:5000/app',
+  ])('is asked for in words that mean the same there: %s', (text) => {
+    const meant = parseReference(text);
+    expect(parseTarget(recordPath(meant))).toEqual({ kind: 'manifest', reference: meant });
   });
 
   it('is asked for by the registry that is meant', () => {
@@ -163,6 +175,16 @@ describe('a node that is asked', () => {
     for (const what of [':latest', `@${stage.index.digest}`, `@${stage.manifest.digest}`]) {
       expect(await ask(what)).toBeUndefined();
     }
+  });
+
+  it('tells nothing of what only the agent itself may read', async () => {
+    const find = async () =>
+      ({ kind: 'password', username: 'a', password: 'secret', from: 'a file' }) as const;
+    const stage = createMirrorStage({ agent: { find } });
+    stage.registry.password = 'secret';
+    expect(await stage.outcome(':latest')).toBe('ok');
+    expect(await stage.mirror.recorded(stage.mirrorOf(':latest'))).toBeUndefined();
+    expect(await stage.mirror.recorded(stage.mirrorOf(`@${stage.index.digest}`))).toBeUndefined();
   });
 
   it('tells nothing of what is no longer for everyone', async () => {
