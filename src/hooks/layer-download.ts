@@ -139,7 +139,13 @@ function contextOf(
   };
   return {
     ...range,
-    ...{ source, guide: givers.watching(guide), standing: trail.standing, onSource },
+    ...{
+      source,
+      guide: givers.watching(guide),
+      standing: trail.standing,
+      restarts: trail.restarts,
+      onSource,
+    },
     ...(token === undefined ? {} : { token }),
   };
 }

@@ -23,6 +23,8 @@ export interface DownloadContext {
    * each is read.
    */
   readonly standing: (url: string) => Standing;
+  /** How often it began again because bytes were wrong that nodes had handed on which could not check them yet. */
+  readonly restarts: number;
   /** To be told of each source before it is read, so that its bytes can be laid to its door. */
   readonly onSource: (use: SourceUse) => void;
 }

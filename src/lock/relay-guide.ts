@@ -32,7 +32,10 @@ export class RelayGuide {
     return this.#guide.source;
   }
 
-  /** Undefined: no answer yet. A complaint about another source than the last one is another question. */
+  /**
+   * Undefined: no answer yet. A complaint about another source than the last one is another question, and so is one of
+   * a reader that began again.
+   */
   async next(report: Report, signal: AbortSignal): Promise<Source | undefined> {
     const question = this.#questionFor(report);
     const over = new AbortController();
@@ -65,5 +68,5 @@ export class RelayGuide {
 }
 
 function isSame(one: Report, other: Report): boolean {
-  return one.bad?.sessionId === other.bad?.sessionId;
+  return one.bad?.sessionId === other.bad?.sessionId && (one.restarts ?? 0) === (other.restarts ?? 0);
 }

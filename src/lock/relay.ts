@@ -124,10 +124,10 @@ class Relay {
   async sources(request: SourceRequest, signal?: AbortSignal): Promise<SourceReply> {
     signal?.throwIfAborted();
     const leg = this.#legs.get(request.token);
-    const { sessionId, resourceId, offset, bad } = request;
+    const { sessionId, resourceId, offset, bad, restarts } = request;
     if (leg?.grant.sessionId !== sessionId || leg.grant.resourceId !== resourceId)
       return { kind: 'not-holder', message: 'the agent gave this lock to somebody else' };
-    const report = { offset, ...(bad ? { bad } : {}) };
+    const report = { offset, ...(bad ? { bad } : {}), ...(restarts ? { restarts } : {}) };
     const source = await leg.nextSource(report, signal ?? never);
     return source ? { kind: 'source', source } : { kind: 'wait', retryMs };
   }

@@ -1,9 +1,6 @@
 import { type Deferred, deferred } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
-import type { Source, SourceGuide, SourceReply, SourceRequest } from './sources.ts';
-
-/** How a holder fares. */
-export type SourceReport = Pick<SourceRequest, 'offset' | 'bad'>;
+import type { Source, SourceGuide, SourceReply, SourceReport } from './sources.ts';
 
 export interface GuideParts {
   /** As granted. */

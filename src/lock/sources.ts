@@ -32,8 +32,20 @@ export interface SourceRequest {
   /** Bytes it has. */
   readonly offset: number;
   /** The peer that served badly: another one is wanted. Absent: nothing more comes, or it never had a source. */
-  readonly bad?: { readonly sessionId: SessionId; readonly reason: string };
+  readonly bad?: BadSource;
+  /** How often it began again because bytes were wrong that others had handed on. Default 0. */
+  readonly restarts?: number;
 }
+
+export interface BadSource {
+  readonly sessionId: SessionId;
+  readonly reason: string;
+  /** All bytes came from what it offers as complete, and do not match their digest. Default false. */
+  readonly wrongBytes?: boolean;
+}
+
+/** How a holder fares, without which one it is. */
+export type SourceReport = Pick<SourceRequest, 'offset' | 'bad' | 'restarts'>;
 
 export type SourceReply =
   | { readonly kind: 'source'; readonly source: Source }
@@ -52,5 +64,5 @@ export interface SourceGuide {
    * Reports, and answers where to read on; waits as long as the server says so. Never throws but `signal.reason`: a server
    * that cannot be asked means the registry.
    */
-  next(report: Pick<SourceRequest, 'offset' | 'bad'>, signal: AbortSignal): Promise<Source>;
+  next(report: SourceReport, signal: AbortSignal): Promise<Source>;
 }

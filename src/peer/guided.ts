@@ -1,11 +1,12 @@
 import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import { isLayerpullError } from '../core/errors.ts';
-import type { PeerSource, Source, SourceGuide, SourceRequest } from '../lock/sources.ts';
+import type { PeerSource, Source, SourceGuide } from '../lock/sources.ts';
 import { hostOf, reasonOf } from '../source/all-failed.ts';
 import type { BlobSource, OpenBlob, SourceUse, Standing } from '../source/blob-source.ts';
 import { isTransient } from '../source/transient.ts';
 import type { Peers } from './client.ts';
+import { type BadPeer, reportOf, wrongPeer } from './complaint.ts';
 import type { PeerHealth } from './peer-health.ts';
 import { judge } from './verdict.ts';
 
@@ -47,6 +48,14 @@ const maxFruitless = 8;
 const maxSwitches = 1_000;
 /** Milliseconds to find a peer where the registry has failed. */
 const rescueMs = 5_000;
+
+/** So often a pull begins again with what others are only downloading themselves. */
+const maxRelayRestarts = 1;
+/**
+ * Milliseconds before it does: those from whom the wrong bytes came find out at about the same time, and what the server
+ * knows of them is up to a second old.
+ */
+const restartPauseMs = 1_500;
 
 /** Where to read next, and why not where one read before. */
 interface Step {
@@ -107,8 +116,16 @@ class GuidedRead {
 
   async #first(): Promise<Step> {
     const { source } = this.#options.guide;
-    const isWrong = source.kind === 'peer' && this.#standingOf(source) === 'wrong';
-    return { source: this.#usable(isWrong ? await this.#ask() : source) };
+    const wrong = wrongPeer(this.#options.health, this.#descriptor, this.#request);
+    const isAgain = this.#restarts > 0 && this.#reached === 0;
+    if (!wrong && isAgain) await this.#pauseFor(source);
+    const isGood =
+      source.kind === 'registry' || (this.#standingOf(source) !== 'wrong' && this.#mayRelay(source));
+    return { source: this.#usable(wrong || isAgain || !isGood ? await this.#ask(wrong) : source) };
+  }
+
+  async #pauseFor(source: Source): Promise<void> {
+    if (source.kind === 'peer') await this.#options.clock.sleep(restartPauseMs, this.#request.signal);
   }
 
   #open({ source, reason }: Step): AsyncIterable<Uint8Array> {
@@ -199,8 +216,9 @@ class GuidedRead {
 
   /** Reports, and hears where to go on: by the answer, or by a word of the server that comes before it. */
   async #ask(bad?: BadPeer, over?: AbortSignal): Promise<Source> {
-    const report = { offset: this.#reached, ...this.#badReport(bad) };
-    const signals = [this.#signal, ...(over ? [over] : [])];
+    const report = reportOf(this.#reached, this.#restarts, bad);
+    // What is proved is told, whatever the server says meanwhile.
+    const signals = [bad?.wrongBytes ? this.#request.signal : this.#signal, ...(over ? [over] : [])];
     try {
       const source = await this.#options.guide.next(report, AbortSignal.any(signals));
       return this.#takeMove()?.source ?? source;
@@ -208,15 +226,6 @@ class GuidedRead {
       this.#request.signal.throwIfAborted();
       return this.#takeMove()?.source ?? registry;
     }
-  }
-
-  /** A complete peer whose bytes turned out to be wrong is reported when there is nothing else to report. */
-  #badReport(bad: BadPeer | undefined): Pick<SourceRequest, 'bad'> {
-    const { digest } = this.#descriptor;
-    const standing = (url: string) => this.#request.standing?.(url) ?? { kind: 'good' };
-    const wrong = bad ? undefined : this.#options.health.takeWrong(digest, standing);
-    const worst = bad ?? (wrong && { peer: wrong, reason: 'sends wrong content' });
-    return worst ? { bad: { sessionId: worst.peer.sessionId, reason: worst.reason } } : {};
   }
 
   #hearMove(source: Source): void {
@@ -242,7 +251,16 @@ class GuidedRead {
     if (this.#switches >= maxSwitches)
       return source.kind === 'registry' && this.#current?.kind !== 'registry';
     if (source.kind === 'registry') return true;
-    return this.#isWorthATry(source) && this.#standingOf(source) === 'good';
+    return this.#isWorthATry(source) && this.#mayRelay(source) && this.#standingOf(source) === 'good';
+  }
+
+  /** Bytes that nobody could check yet are taken once more after they were wrong, and then no more. */
+  #mayRelay({ complete }: PeerSource): boolean {
+    return complete || this.#restarts <= maxRelayRestarts;
+  }
+
+  get #restarts(): number {
+    return this.#request.restarts ?? 0;
   }
 
   /** One that may be to blame for wrong bytes is read when all else has failed, alone. */
@@ -257,11 +275,6 @@ class GuidedRead {
   #standingOf({ url }: PeerSource): Standing['kind'] {
     return this.#request.standing?.(url).kind ?? 'good';
   }
-}
-
-interface BadPeer {
-  readonly peer: PeerSource;
-  readonly reason: string;
 }
 
 /** What may pass, and what is known of the registry's bytes; not its word on whether they exist and who may have them. */

@@ -1,4 +1,5 @@
 import type { Digest } from '../core/digest.ts';
+import { isLayerpullError } from '../core/errors.ts';
 import type { PeerSource } from '../lock/sources.ts';
 import type { Standing } from '../source/blob-source.ts';
 
@@ -25,9 +26,8 @@ const enough = 2;
 /** @param warn told once, when the pull gives up on peers */
 export function createPeerHealth(warn: (message: string) => void): PeerHealth {
   const silent = new Set<string>();
-  /** By digest and url: those that were complete whenever they were read. */
+  /** By digest and url: those that were complete when they were read. */
   const complete = new Map<string, { readonly digest: Digest; readonly peer: PeerSource }>();
-  const relays = new Set<string>();
   let isOver = false;
   return {
     get isOver() {
@@ -41,18 +41,21 @@ export function createPeerHealth(warn: (message: string) => void): PeerHealth {
       warn(`${[...silent].join(' and ')} gave nothing: the rest comes from the registry`);
     },
     used(digest, peer) {
-      const key = `${digest} ${peer.url}`;
-      if (!peer.complete) relays.add(key);
-      if (relays.has(key)) complete.delete(key);
-      else complete.set(key, { digest, peer });
+      if (peer.complete) complete.set(`${digest} ${peer.url}`, { digest, peer });
     },
     takeWrong(digest, standing) {
       for (const [key, use] of complete) {
-        if (use.digest !== digest || standing(use.peer.url).kind !== 'wrong') continue;
+        if (use.digest !== digest || !isProved(standing(use.peer.url))) continue;
         complete.delete(key);
         return use.peer;
       }
       return undefined;
     },
   };
+}
+
+/** Its bytes did not match, and it did not only break off. */
+function isProved(standing: Standing): boolean {
+  if (standing.kind !== 'wrong') return false;
+  return isLayerpullError(standing.error) && standing.error.code === 'digest_mismatch';
 }

@@ -135,14 +135,17 @@ describe('a layer that other nodes have', () => {
 
   it('never proves a node wrong that only hands on what it is downloading', async () => {
     const { run } = setUp(peerAt('b', false));
-    const standings: string[] = [];
-    await run(async function* ({ standing, onSource }) {
-      standings.push(standing('http://b:7041').kind);
-      const isFirst = standings.length === 1;
+    const seen: unknown[] = [];
+    await run(async function* ({ standing, restarts, onSource }) {
+      seen.push([standing('http://b:7041').kind, restarts]);
+      const isFirst = seen.length === 1;
       onSource({ url: isFirst ? 'http://b:7041' : registry, offset: 0 });
       yield isFirst ? wrongBytes : layer.bytes;
     });
-    expect(standings).toEqual(['good', 'doubtful']);
+    expect(seen).toEqual([
+      ['good', 0],
+      ['good', 1],
+    ]);
   });
 
   it('fails for this node alone when only peers gave wrong bytes', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Source, SourceReply } from '../../src/lock/locks.ts';
-import { createGuide, type SourceReport } from '../../src/lock/session-guides.ts';
+import { createGuide } from '../../src/lock/session-guides.ts';
+import type { SourceReport } from '../../src/lock/sources.ts';
 import { createFakeClock, settle } from '../support/fake-clock.ts';
 import { peer, registry } from '../support/leading-locks.ts';
 import { never } from '../support/session-stage.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { Descriptor } from '../../src/core/descriptor.ts';
 import { type ErrorCode, LayerpullError } from '../../src/core/errors.ts';
 import type { Source } from '../../src/lock/sources.ts';
@@ -9,6 +9,7 @@ import { createPeerHealth, type PeerHealth } from '../../src/peer/peer-health.ts
 import type { BlobSource, OpenBlob, SourceUse, Standing } from '../../src/source/blob-source.ts';
 import { fallback } from '../../src/source/fallback.ts';
 import { blobOf } from '../support/blobs.ts';
+import { createFakeClock } from '../support/fake-clock.ts';
 import { placesOf } from '../support/scripted-sources.ts';
 import { collect, type FakeGuide, fakeGuide, hurried, never, peerAt, registrySource } from './support.ts';
 
@@ -52,12 +53,15 @@ interface Stage {
   readonly registry?: readonly Opening[];
   readonly health?: PeerHealth;
   readonly standing?: (url: string) => Standing;
+  readonly restarts?: number;
+  readonly clock?: Clock;
   /** What peers say that they have. */
   readonly has?: Readonly<Record<string, number | undefined>>;
   readonly offset?: number;
 }
 
-function stage({ guide, peers = {}, registry = [], standing, has = {}, offset = 0, ...given }: Stage) {
+function stage({ guide, peers = {}, registry = [], has = {}, offset = 0, ...given }: Stage) {
+  const { standing, restarts = 0 } = given;
   const uses: SourceUse[] = [];
   const warnings: string[] = [];
   const health = given.health ?? createPeerHealth((message) => warnings.push(message));
@@ -74,12 +78,13 @@ function stage({ guide, peers = {}, registry = [], standing, has = {}, offset = 
     registry: fallback({ url: own.url, candidates: async () => [{ source: own }] }),
     peers: fakePeers,
     health,
-    clock: hurried(50),
+    clock: given.clock ?? hurried(50),
   });
   const open = (signal = never) =>
     source.open(layer, {
       offset,
       signal,
+      restarts,
       onSource: (use) => uses.push(use),
       ...(standing ? { standing } : {}),
     });
@@ -387,23 +392,26 @@ describe('wrong bytes', () => {
     });
     await expectAll(run);
     expect(run.guide.reports).toEqual([
-      { offset: 0, bad: { sessionId: a.sessionId, reason: 'sends wrong content' } },
+      { offset: 0, bad: { sessionId: a.sessionId, reason: 'sends wrong content', wrongBytes: true } },
     ]);
     expect(run.places()).toEqual(['b@0']);
   });
 
-  it('are reported with the next question where the guide names another peer already', async () => {
-    const health = await readBefore(a);
-    const run = stage({
-      guide: fakeGuide(relay('http://b'), [c]),
-      peers: { 'http://b': [{ bytes: 3, code: 'blob_not_found' }], 'http://c': [] },
-      health,
-      standing: wrong('http://a'),
-    });
-    await expectAll(run);
-    expect(run.guide.blamed()).toEqual(['http://a: sends wrong content']);
-    expect(run.places()).toEqual(['b@0', 'c@3']);
-  });
+  it.each([relay('http://b'), registrySource])(
+    'are reported also where the guide names another source already (%o)',
+    async (now) => {
+      const health = await readBefore(a);
+      const run = stage({
+        guide: fakeGuide(now, [c]),
+        peers: { 'http://b': [], 'http://c': [] },
+        health,
+        standing: wrong('http://a'),
+      });
+      await expectAll(run);
+      expect(run.guide.blamed()).toEqual(['http://a: sends wrong content']);
+      expect(run.places()).toEqual(['c@0']);
+    },
+  );
 
   it.each([false, true])(
     'of a relay are not reported, and it is not read again (complete by now: %s)',
@@ -416,6 +424,76 @@ describe('wrong bytes', () => {
       expect(run.places()).toEqual(['registry@0']);
     },
   );
+
+  it('of a peer are reported, also where the lock server names another one meanwhile', async () => {
+    const health = await readBefore(a);
+    const told = fakeGuide(a);
+    const guide: FakeGuide = {
+      ...told,
+      get source() {
+        return told.source;
+      },
+      async next(report, signal) {
+        told.move(b);
+        return await told.next(report, signal);
+      },
+    };
+    const run = stage({ guide, peers: { 'http://b': [] }, health, standing: wrong('http://a') });
+    await expectAll(run);
+    expect(guide.blamed()).toEqual(['http://a: sends wrong content']);
+    expect(run.places()).toEqual(['b@0']);
+  });
+
+  it('are not what one is reported for who gave a part and broke off', async () => {
+    const health = await readBefore(a);
+    const gaveUp = new LayerpullError('registry_failed', 'broke off');
+    const standing = (url: string): Standing =>
+      url === a.url ? { kind: 'wrong', error: gaveUp } : { kind: 'good' };
+    const run = stage({ guide: fakeGuide(a, [b]), peers: { 'http://b': [] }, health, standing });
+    await expectAll(run);
+    expect(run.guide.blamed()).toEqual([]);
+  });
+
+  it('of a relay let the guide be asked anew, after a pause, and the same relay be read once more', async () => {
+    const clock = createFakeClock();
+    const guide = fakeGuide(relay('http://a'), [relay('http://a')]);
+    const run = stage({ guide, peers: { 'http://a': [] }, restarts: 1, clock });
+    const reading = expectAll(run);
+    await clock.advance(1_000);
+    expect(run.places()).toEqual([]);
+    expect(guide.reports).toEqual([]);
+    await clock.advance(1_000);
+    await reading;
+    expect(guide.reports).toEqual([{ offset: 0, restarts: 1 }]);
+    expect(run.places()).toEqual(['a@0']);
+  });
+
+  it('of a relay cost no pause where the registry is to be read, or bytes are there already', async () => {
+    const clock = createFakeClock();
+    const peers = { 'http://a': [] };
+    const fromRegistry = stage({ guide: fakeGuide(registrySource), restarts: 1, clock });
+    const goingOn = stage({ guide: fakeGuide(relay('http://a')), peers, restarts: 1, offset: 4, clock });
+    await expectAll(fromRegistry);
+    await expectAll(goingOn, 4);
+    expect([fromRegistry.places(), goingOn.places()]).toEqual([['registry@0'], ['a@4']]);
+    expect(fromRegistry.guide.reports).toEqual([{ offset: 0, restarts: 1 }]);
+  });
+
+  it('of relays, twice, let only the registry be read', async () => {
+    const guide = fakeGuide(relay('http://a'), [relay('http://b')]);
+    const peers = { 'http://a': [], 'http://b': [] };
+    const run = stage({ guide, peers, restarts: 2 });
+    await expectAll(run);
+    expect(guide.reports).toEqual([{ offset: 0, restarts: 2 }]);
+    expect(run.places()).toEqual(['registry@0']);
+  });
+
+  it('of relays, twice, are no reason to refuse a complete copy', async () => {
+    const guide = fakeGuide(relay('http://a'), [b]);
+    const run = stage({ guide, peers: { 'http://b': [] }, restarts: 2 });
+    await expectAll(run);
+    expect(run.places()).toEqual(['b@0']);
+  });
 
   it.each(['doubtful', 'barred'] as const)(
     'that may be of a peer let the registry come before it (%s)',

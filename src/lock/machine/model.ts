@@ -150,6 +150,10 @@ export interface Member {
   movedMs: number;
   /** At this offset it complained of a source that had no more itself, and was told to wait. */
   starvedAt: number | undefined;
+  /** How often its pull began again because bytes were wrong that others had handed on. */
+  restarts: number;
+  /** It has bytes of one that threw them away as wrong, and has not begun again itself. */
+  isSpoilt: boolean;
 }
 
 /**
@@ -162,6 +166,8 @@ export type Parent = Member | 'registry' | 'unknown' | 'none';
 export interface Trouble {
   /** By the domain that complained, with the time. */
   readonly reports: Map<string, number>;
+  /** The same, of those that found wrong bytes in what it offers as complete. */
+  readonly wrong: Map<string, number>;
   bannedUntilMs: number;
 }
 

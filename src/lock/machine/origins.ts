@@ -1,5 +1,5 @@
 import { type Step, tellClaimant } from './events.ts';
-import { bestParent, canServe, mayReadFrom } from './parents.ts';
+import { bestParent, canServe, isWary, mayReadFrom } from './parents.ts';
 import type { MachineState, Session } from './state.ts';
 import { childrenOf, isMember, type Member, offsetOf, type Parent, sourceOf } from './swarm.ts';
 import { attach, detach, rootOf, treeOf } from './tree.ts';
@@ -17,6 +17,10 @@ export function place(state: MachineState, reader: Member, step: Step, isAsking 
     send(reader, parent, step, isAsking);
     return;
   }
+  if (isWary(reader)) {
+    send(reader, besideReaders(state, reader, step.nowMs), step, isAsking);
+    return;
+  }
   const heir = heirOf(state, reader, step.nowMs);
   if (heir === reader) {
     send(reader, 'registry', step, isAsking);
@@ -26,15 +30,35 @@ export function place(state: MachineState, reader: Member, step: Step, isAsking 
   send(reader, bestParent(state, reader, step.nowMs) ?? heir, step, isAsking);
 }
 
+/** So many read the registry for one digest as long as others can wait for them. */
+const maxReaders = 2;
+
+/** The registry, or one that reads it and is waited for until it has all. */
+function besideReaders(state: MachineState, reader: Member, nowMs: number): Member | 'registry' {
+  const readers = [...reader.swarm.members.values()].filter(
+    (member) =>
+      member.parent === 'registry' &&
+      !member.isSpoilt &&
+      member.session.domain !== reader.session.domain &&
+      canServe(state, member, nowMs),
+  );
+  return (readers.length >= maxReaders && readers[0]) || 'registry';
+}
+
 export function send(reader: Member, parent: Exclude<Parent, 'none'>, step: Step, isAsking = false): void {
   if (reader.parent === parent) return;
   attach(reader, parent, step.nowMs);
   if (!isAsking) tellSource(reader, step);
 }
 
+/** It takes only what is complete, and whom it waits for is not. */
+export function isWaiting(reader: Member): boolean {
+  return isWary(reader) && isMember(reader.parent) && !reader.parent.isComplete;
+}
+
 export function tellSource(reader: Member, step: Step): void {
   const { reading: hold, session, swarm } = reader;
-  if (!hold) return;
+  if (!hold || isWaiting(reader)) return;
   const event = { kind: 'source' as const, token: hold.token, source: sourceOf(reader) };
   tellClaimant(swarm, { sessionId: session.id, type: hold.type }, event, step);
 }

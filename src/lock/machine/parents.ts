@@ -1,7 +1,7 @@
 import type { MachineState } from './state.ts';
-import { type Member, offsetOf } from './swarm.ts';
+import { isMember, type Member, offsetOf } from './swarm.ts';
 import { depthOf } from './tree.ts';
-import { isBanned, isQuiet, isReportedBy } from './troubles.ts';
+import { isBanned, isKnownWrong, isQuiet, isReportedBy } from './troubles.ts';
 
 /** How good a source is; smaller is better, and what stands first decides. */
 interface Rank {
@@ -80,7 +80,37 @@ export function canServe(state: MachineState, member: Member, nowMs: number): bo
 
 export function mayReadFrom(state: MachineState, reader: Member, member: Member, nowMs: number): boolean {
   const { domain } = reader.session;
-  return member.session.domain !== domain && !isReportedBy(state, member, domain, nowMs);
+  if (member.session.domain === domain || isReportedBy(state, member, domain, nowMs)) return false;
+  // Nothing makes the bytes of such a reader worse.
+  return reader.isSpoilt || (mayTrust(reader, member) && !comesFromWrong(state, reader, member, nowMs));
+}
+
+/** So often a reader takes bytes that nobody could check yet, and no more often. */
+const maxTrust = 2;
+
+/**
+ * Who had wrong bytes at second hand may have them from somebody who is about to find that out, and has not thrown them
+ * away yet: nobody is trusted any more who has all bytes and has not published them. Who had them twice takes only what
+ * is complete.
+ */
+function mayTrust({ restarts }: Member, { isComplete, isSpoilt, reading }: Member): boolean {
+  if (isComplete || isSpoilt) return isComplete;
+  if (restarts === 0) return true;
+  const isVerifying = reading !== undefined && reading.total > 0 && reading.offset >= reading.total;
+  return restarts < maxTrust && !isVerifying;
+}
+
+/** A reader that takes nothing but complete copies. */
+export function isWary({ restarts }: Member): boolean {
+  return restarts >= maxTrust;
+}
+
+/** Whether the bytes come from a copy that is known to be wrong, at whatever hand. */
+function comesFromWrong(state: MachineState, reader: Member, member: Member, nowMs: number): boolean {
+  if (!member.swarm.troubles) return false;
+  let at = member;
+  while (!at.isComplete && isMember(at.parent)) at = at.parent;
+  return at.isComplete && isKnownWrong(state, at, reader, nowMs);
 }
 
 function rankOf(state: MachineState, member: Member, reader: Member, nowMs: number): Omit<Rank, 'depth'> {

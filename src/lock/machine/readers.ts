@@ -1,7 +1,7 @@
 import type { Source } from '../locks.ts';
 import { addCopy, dropCopies, dropCopy, leaveIfIdle } from './copies.ts';
 import type { Step } from './events.ts';
-import { abandon, place, takeRole, tellSource } from './origins.ts';
+import { abandon, isWaiting, place, takeRole, tellSource } from './origins.ts';
 import type { Hold, Lock, MachineState, Session } from './state.ts';
 import {
   childrenOf,
@@ -35,6 +35,8 @@ export function readerOf(state: MachineState, session: Session, lock: Lock, hold
   if (known?.reading === hold) return known;
   const member = memberFor(state, session, lock.resourceId);
   member.reading = hold;
+  member.restarts = 0;
+  member.isSpoilt = false;
   // Whoever holds the lock looked into the store before and did not find it there.
   dropCopies(state, lock.resourceId, lock.domain, step);
   place(state, member, step, true);
@@ -105,11 +107,12 @@ export function changeStore(state: MachineState, session: Session, step: Step): 
   }
 }
 
-/** It has all that its source has, so it is not to blame that nothing more comes. */
+/** It has all that its source has, or may take, so it is not to blame that nothing more comes. */
 export function isStarved(state: MachineState, lock: Lock, hold: Hold): boolean {
   const session = sessionOf(state, hold);
   const member = session && findMember(session, lock.resourceId);
-  return member !== undefined && isMember(member.parent) && offsetOf(member.parent) <= offsetOf(member);
+  if (!member || !isMember(member.parent)) return false;
+  return isWaiting(member) || offsetOf(member.parent) <= offsetOf(member);
 }
 
 /** Tells how far a holder is. */

@@ -2,13 +2,13 @@ import type { SourceReply, SourceRequest } from '../locks.ts';
 import type { Replies } from './commands.ts';
 import type { Step } from './events.ts';
 import { claimHold } from './grant.ts';
-import { abandonAll, banAndAbandon, place, send } from './origins.ts';
-import { bestParent } from './parents.ts';
+import { abandonAll, banAndAbandon, isWaiting, place, send } from './origins.ts';
+import { bestParent, mayReadFrom } from './parents.ts';
 import { advance, readerOf } from './readers.ts';
 import { findLock, type MachineState } from './state.ts';
 import { isMember, type Member, offsetOf, sourceOf } from './swarm.ts';
-import { attach, depthOf } from './tree.ts';
-import { isQuiet, report } from './troubles.ts';
+import { attach, depthOf, spoilTree } from './tree.ts';
+import { ban, isQuiet, report } from './troubles.ts';
 
 /** When to ask again, in milliseconds: holders report how far they are about this often. */
 const retryMs = 1_000;
@@ -19,7 +19,7 @@ const passingMs = 2_000;
 
 /** A holder tells how far it is, and asks where to read on. */
 export function sources(state: MachineState, request: SourceRequest, step: Step): Replies['sources'] {
-  const { sessionId, resourceId, token, offset, bad } = request;
+  const { sessionId, resourceId, token, offset, bad, restarts = 0 } = request;
   const session = state.sessions.get(sessionId);
   if (!session) return { kind: 'unknown-session' };
   session.cutMs = undefined;
@@ -31,13 +31,40 @@ export function sources(state: MachineState, request: SourceRequest, step: Step)
   claimHold(state, lock, hold, step);
   advance(hold, offset, step);
   const reader = readerOf(state, session, lock, hold, step);
-  return bad ? complain(state, reader, bad.sessionId, step) : goOn(state, reader, step);
+  if (bad?.wrongBytes) accuse(state, reader, bad.sessionId, step);
+  if (bad?.wrongBytes || restarts > reader.restarts) beginAgain(reader, restarts, step);
+  return bad && !bad.wrongBytes ? complain(state, reader, bad.sessionId, step) : goOn(state, reader, step);
+}
+
+/** It threw away what it had and handed on, and gets the whole time to get it once more. */
+function beginAgain(reader: Member, restarts: number, { nowMs }: Step): void {
+  reader.restarts = Math.max(reader.restarts, restarts);
+  spoilTree(reader);
+  if (reader.reading) reader.reading.progressedMs = nowMs;
+}
+
+/**
+ * All bytes came from what the accused offers as complete, and they are wrong: that is so wherever the reader reads by
+ * now. Whoever else reads there stays: its bytes are wrong too, it will notice, and right ones behind them would be lost.
+ */
+function accuse(
+  state: MachineState,
+  reader: Member,
+  sessionId: SourceRequest['sessionId'],
+  step: Step,
+): void {
+  const accused = reader.swarm.members.get(sessionId);
+  if (!accused || accused === reader) return;
+  if (!report(state, accused, reader.session.domain, step, true)) return;
+  ban(state, accused, step);
+  spoilTree(accused);
 }
 
 /** Nothing more comes, or it asks whether it is still right where it is. */
 function goOn(state: MachineState, reader: Member, step: Step): SourceReply {
   const { parent } = reader;
-  if (parent === 'unknown') place(state, reader, step, true);
+  if (parent === 'unknown' || (isMember(parent) && !mayReadFrom(state, reader, parent, step.nowMs)))
+    place(state, reader, step, true);
   else if (parent === 'registry' || (isMember(parent) && isStuck(parent, step)))
     advanceTo(state, reader, step);
   return isMember(reader.parent) && !isAhead(reader.parent, reader) ? wait : answer(reader);
@@ -111,6 +138,7 @@ function isStuck(source: Member, { nowMs }: Step): boolean {
 }
 
 function answer(reader: Member): SourceReply {
+  if (isWaiting(reader)) return wait;
   return { kind: 'source', source: sourceOf(reader) };
 }
 

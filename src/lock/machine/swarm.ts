@@ -37,6 +37,8 @@ export function memberFor(state: MachineState, session: Session, resourceId: Dig
     servingMs: 0,
     movedMs: 0,
     starvedAt: undefined,
+    restarts: 0,
+    isSpoilt: false,
   };
   state.nextMember += 1;
   swarm.members.set(session.id, member);

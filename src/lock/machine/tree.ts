@@ -28,6 +28,11 @@ export function treeOf(member: Member): Member[] {
   return tree;
 }
 
+/** Its bytes were wrong, and so are those that it handed on. */
+export function spoilTree(member: Member): void {
+  for (const one of treeOf(member)) one.isSpoilt = one !== member;
+}
+
 /** It reads nowhere from here on. */
 export function detach(member: Member): void {
   const { parent, session } = member;

@@ -17,10 +17,21 @@ export function isQuiet(
   return nowMs - Math.max(heartbeatMs, resumedMs) >= options.heartbeatMs + lateMs;
 }
 
-/** Notes that this domain was served badly. True once enough of them were. */
-export function report(state: MachineState, accused: Member, domain: string, { nowMs }: Step): boolean {
-  const { reports } = troubleOf(accused);
+/**
+ * Notes that this domain was served badly. True once enough of them were.
+ *
+ * @param isWrong what it offers as complete does not match its digest
+ */
+export function report(
+  state: MachineState,
+  accused: Member,
+  domain: string,
+  { nowMs }: Step,
+  isWrong = false,
+): boolean {
+  const { reports, wrong } = troubleOf(accused);
   reports.set(domain, nowMs);
+  if (isWrong) wrong.set(domain, nowMs);
   accused.session.peer.blamedMs = nowMs;
   const fresh = [...reports.values()].filter((atMs) => nowMs - atMs < state.options.banMs);
   return fresh.length >= enough;
@@ -49,6 +60,22 @@ export function isReportedBy(
   return atMs !== undefined && nowMs - atMs < state.options.banMs;
 }
 
+/**
+ * Whether what it offers as complete is known to be wrong: by the reader, or by enough others. To a reader that had
+ * wrong bytes itself, and does not know whose, one other says enough.
+ */
+export function isKnownWrong(
+  state: MachineState,
+  { swarm, session }: Member,
+  reader: Member,
+  nowMs: number,
+): boolean {
+  const wrong = swarm.troubles?.get(session.id)?.wrong;
+  if (!wrong?.size) return false;
+  const by = [...wrong].flatMap(([domain, atMs]) => (nowMs - atMs < state.options.banMs ? [domain] : []));
+  return by.length >= (reader.restarts > 0 ? 1 : enough) || by.includes(reader.session.domain);
+}
+
 /** Sessions that were lost are no source for a while, should they come back. */
 export function forgetLost(state: MachineState, { nowMs }: Step): void {
   for (const [id, untilMs] of state.lostSessions) {
@@ -61,7 +88,7 @@ function troubleOf({ swarm, session }: Member): Trouble {
   swarm.troubles ??= new Map();
   const known = swarm.troubles.get(session.id);
   if (known) return known;
-  const trouble = { reports: new Map(), bannedUntilMs: Number.NEGATIVE_INFINITY };
+  const trouble = { reports: new Map(), wrong: new Map(), bannedUntilMs: Number.NEGATIVE_INFINITY };
   swarm.troubles.set(session.id, trouble);
   return trouble;
 }

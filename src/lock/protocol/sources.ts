@@ -56,13 +56,18 @@ export const sourceRequestSchema = v.pipe(
       offset: count,
       bad: v.nullish(
         v.pipe(
-          v.object({ session_id: sessionId, reason: v.nullish(text, '') }, 'must be an object'),
+          v.object(
+            { session_id: sessionId, reason: v.nullish(text, ''), wrong_bytes: v.nullish(flag, false) },
+            'must be an object',
+          ),
           v.transform((wire) => ({
             sessionId: wire.session_id,
             reason: wire.reason.slice(0, maxErrorLength) || 'no reason given',
+            ...(wire.wrong_bytes ? { wrongBytes: true } : {}),
           })),
         ),
       ),
+      restarts: v.nullish(count),
     },
     'must be a JSON object',
   ),
@@ -72,18 +77,24 @@ export const sourceRequestSchema = v.pipe(
       resourceId: wire.resource_id,
       token: wire.token,
       offset: wire.offset,
-      ...present({ bad: wire.bad }),
+      ...present({ bad: wire.bad, restarts: wire.restarts }),
     }),
   ),
 );
 
-export function sourceRequestToWire({ sessionId, resourceId, token: held, offset, bad }: SourceRequest) {
+export function sourceRequestToWire({ sessionId, resourceId, token: held, offset, ...more }: SourceRequest) {
+  const { bad, restarts } = more;
   return {
     session_id: sessionId,
     resource_id: resourceId,
     token: held,
     offset,
-    bad: bad && { session_id: bad.sessionId, reason: bad.reason.slice(0, maxErrorLength) },
+    bad: bad && {
+      session_id: bad.sessionId,
+      reason: bad.reason.slice(0, maxErrorLength),
+      wrong_bytes: bad.wrongBytes || undefined,
+    },
+    restarts: restarts || undefined,
   };
 }
 

@@ -1,6 +1,12 @@
 import type { Digest } from '../../../src/core/digest.ts';
 import { type Token, toToken } from '../../../src/core/ids.ts';
-import type { Announcement, FailureClass, HeldProgress, Source } from '../../../src/lock/locks.ts';
+import type {
+  Announcement,
+  FailureClass,
+  HeldProgress,
+  Source,
+  SourceRequest,
+} from '../../../src/lock/locks.ts';
 import type { MachineOptions } from '../../../src/lock/machine/options.ts';
 import { createRig, layer, type OpenOptions, type Rig, sessionOf } from './support.ts';
 
@@ -21,6 +27,8 @@ export interface Fleet {
   say(node: string, news: { announce?: Partial<Announcement>; draining?: boolean }): void;
   /** Where to read on; `wait` for later. The node complains of the source that it names. */
   ask(node: string, offset: number, bad?: string): string;
+  /** It begins again, for the so-and-so-many-th time because of what others handed on; all bytes of `liar` were wrong. */
+  again(node: string, why: { readonly restarts?: number; readonly liar?: string }): string;
   done(node: string, digest?: Digest): void;
   fail(node: string, kind?: FailureClass): void;
   /** A pull of `layer` from before a restart, of which the node says that it goes on. */
@@ -75,6 +83,16 @@ export function createFleet(options: Partial<MachineOptions> = {}): Fleet {
     return one;
   };
 
+  const send = (node: string, offset: number, more: Partial<SourceRequest>) => {
+    const one = holdOf(node, layer);
+    one.offset = offset;
+    const own = { sessionId: sessionOf(node), resourceId: layer, token: one.token, offset };
+    const reply = rig.run({ kind: 'sources', request: { ...own, ...more } });
+    hear();
+    if (reply.kind === 'source') one.source = nameOf(reply.source);
+    return reply.kind === 'source' ? one.source : reply.kind;
+  };
+
   const fleet: Fleet = {
     rig,
     join(...nodes) {
@@ -107,20 +125,19 @@ export function createFleet(options: Partial<MachineOptions> = {}): Fleet {
     say(node, { announce, ...news }) {
       beat(node, { ...news, ...(announce ? { announce: { add: [], remove: [], ...announce } } : {}) });
     },
-    ask(node, offset, bad) {
-      const one = holdOf(node, layer);
-      one.offset = offset;
-      const reply = rig.run({
-        kind: 'sources',
-        request: {
-          ...{ sessionId: sessionOf(node), resourceId: layer, token: one.token, offset },
-          ...(bad === undefined ? {} : { bad: { sessionId: sessionOf(bad), reason: 'silent for 5 s' } }),
-        },
-      });
-      hear();
-      if (reply.kind === 'source') one.source = nameOf(reply.source);
-      return reply.kind === 'source' ? one.source : reply.kind;
-    },
+    ask: (node, offset, bad) =>
+      send(
+        node,
+        offset,
+        bad === undefined ? {} : { bad: { sessionId: sessionOf(bad), reason: 'silent for 5 s' } },
+      ),
+    again: (node, { restarts, liar }) =>
+      send(node, 0, {
+        ...(restarts === undefined ? {} : { restarts }),
+        ...(liar === undefined
+          ? {}
+          : { bad: { sessionId: sessionOf(liar), reason: 'sends wrong content', wrongBytes: true } }),
+      }),
     done(node, digest = layer) {
       heldBy(node).delete(digest);
       rig.release(node, true, { resourceId: digest });
