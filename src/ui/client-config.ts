@@ -63,11 +63,9 @@ function containerd({ origin }: URL, { caFile, pair, asksToken }: ClientConfigOp
 /** Without comments, which JSON has not: it belongs into `/etc/docker/daemon.json`. Docker mirrors Docker Hub alone. */
 function docker({ origin, protocol, host, hostname }: URL): string {
   const isInsecure = protocol === 'http:' && !isLoopback(hostname);
-  const config = {
-    'registry-mirrors': [origin],
-    ...(isInsecure ? { 'insecure-registries': [host] } : {}),
-  };
-  return `${JSON.stringify(config, undefined, 2)}\n`;
+  const lists = [['registry-mirrors', origin], ...(isInsecure ? [['insecure-registries', host]] : [])];
+  const lines = lists.map(([name = '', only = '']) => `  ${quote(name)}: [${quote(only)}]`);
+  return `{\n${lines.join(',\n')}\n}\n`;
 }
 
 /** What has to be done besides, and has no place in the configuration itself. */
