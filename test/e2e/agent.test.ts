@@ -50,7 +50,9 @@ describe('an agent', () => {
     const child = await spawnAgent({ store, server, more: ['--json'] });
     await child.stdout.waitFor(/\n\}/);
     expect(JSON.parse(child.stdout.text())).toEqual({
-      ...{ store, peerUrl: expect.stringMatching(/^http:/), registryUrl: null },
+      store,
+      peerUrl: expect.stringMatching(/^http:/),
+      registryUrl: null,
     });
   });
 
