@@ -37,6 +37,10 @@ export interface CommandContext {
   readonly clock: Clock;
   /** Aborts with the first SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
+  /** What SIGHUP does from here on in place of ending the command; undefined: it ends it. */
+  readonly onHangup: Interrupt['onHangup'];
+  /** How many milliseconds an orderly end may take after that, instead of a moment. */
+  readonly allowMs: (graceMs: number) => void;
 }
 
 /** Shared flags, configuration, signals and errors of every command. */
@@ -63,7 +67,8 @@ export abstract class BaseCommand extends Command {
     const log = openLog(output, machine, options);
     const interrupt = hearSignals(machine, options);
     try {
-      await action({ machine, output, log, clock: systemClock, signal: interrupt.signal });
+      const { signal, onHangup, allow: allowMs } = interrupt;
+      await action({ machine, output, log, clock: systemClock, signal, onHangup, allowMs });
     } catch (error) {
       // Whatever broke because of the signal, the signal is what happened.
       throw interrupt.reason() ?? error;

@@ -1,4 +1,5 @@
 import { homedir, hostname } from 'node:os';
+import { readTrust, type TrustConfig } from './config/trust.ts';
 import {
   type GivenFlags,
   type Machine,
@@ -28,6 +29,8 @@ export interface StoreConfig extends CommonConfig {
 export interface CoordinationConfig extends StoreConfig {
   /** Lock servers to try in this order. Empty: the processes on one store elect one of themselves. */
   readonly servers: readonly URL[];
+  /** What those servers, and peers, are told and checked by; undefined: nothing was given. */
+  readonly trust?: TrustConfig | undefined;
 }
 
 export type StatusConfig = CoordinationConfig;
@@ -119,24 +122,29 @@ export function readStatusConfig(flags: GivenFlags, machine: Machine): StatusCon
 /** @throws LayerpullError `usage` */
 export function readCoordination(flags: GivenFlags, machine: Machine): CoordinationConfig {
   const servers = setting('server', flags, machine);
+  const trust = readTrust(flags, machine);
   return {
     version: machine.version,
-    servers: servers ? parseServers(servers) : [],
+    servers: servers ? parseServers(servers, trust?.pair || trust?.caFile ? 'https' : 'http') : [],
     store: readStore(flags, machine),
+    trust,
   };
 }
 
-/** `URL[,URL]`, each also as `HOST:PORT`. An empty `--server` overrules the environment: no server. */
-function parseServers(given: Setting): URL[] {
+/**
+ * `URL[,URL]`, each also as `HOST:PORT`, with `scheme` before it then. An empty `--server` overrules the environment: no
+ * server.
+ */
+function parseServers(given: Setting, scheme: 'http' | 'https'): URL[] {
   const parts = given.text.split(',').map((part) => part.trim());
-  return parts.filter((part) => part !== '').map((part) => parseServer({ ...given, text: part }));
+  return parts.filter((part) => part !== '').map((part) => parseServer({ ...given, text: part }, scheme));
 }
 
-function parseServer(given: Setting): URL {
+function parseServer(given: Setting, scheme: 'http' | 'https'): URL {
   const hint = 'give http://HOST:PORT or HOST:PORT, several separated by commas';
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(given.text);
   if (!hasScheme && !/:\d+$/.test(given.text)) throw usage(given, 'has no port', hint);
-  const text = hasScheme ? given.text : `http://${given.text}`;
+  const text = hasScheme ? given.text : `${scheme}://${given.text}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url?.hostname) throw usage(given, 'is not the address of a lock server', hint);
   if (url.protocol !== 'http:' && url.protocol !== 'https:')

@@ -16,6 +16,7 @@ export type { LayerCallbacks, OperationResult } from './hooks/layer-callbacks.ts
 export type { DeleteLayerOptions, DeleteOutcome } from './hooks/layer-delete.ts';
 export { deleteLayer } from './hooks/layer-delete.ts';
 export type { LayerEvent, LayerOutcome } from './hooks/layer-events.ts';
+export type { Giver } from './hooks/layer-givers.ts';
 export type { Slot, Slots } from './hooks/layer-slots.ts';
 export type { HttpLocksOptions, HttpLocksTimeouts } from './lock/backends/http/http-locks.ts';
 export { createHttpLocks } from './lock/backends/http/http-locks.ts';
@@ -48,6 +49,7 @@ export type {
   PlatformImage,
   ResolvedImage,
   ResolveOptions,
+  SharedDocuments,
   StoredDocuments,
 } from './registry/image-registry.ts';
 export type { ImageReference } from './registry/reference.ts';

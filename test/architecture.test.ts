@@ -18,7 +18,7 @@ const zones: readonly Zone[] = [
   { name: 'source', files: /^source\//, may: ['core', 'source-ports'] },
   {
     name: 'store-ports',
-    files: /^store\/(check|blob-store|garbage|image-store|references)\.ts$/,
+    files: /^store\/(check|blob-store|garbage|growing-blobs|image-store|references)\.ts$/,
     may: ['core'],
   },
   { name: 'store', files: /^store\//, may: ['core', 'store-ports'] },
@@ -33,10 +33,16 @@ const zones: readonly Zone[] = [
     files: /^registry\//,
     may: ['core', 'http', 'source', 'source-ports', 'registry-ports'],
   },
-  { name: 'lock-ports', files: /^lock\/(locks|nodes)\.ts$/, may: ['core'] },
+  { name: 'lock-ports', files: /^lock\/(locks|nodes|sources|resource-view|terms)\.ts$/, may: ['core'] },
   { name: 'lock-server', files: /^lock\/server\//, may: ['core', 'http', 'lock', 'lock-ports'] },
   { name: 'lock-backends', files: /^lock\/backends\//, may: ['core', 'http', 'lock', 'lock-ports'] },
   { name: 'lock', files: /^lock\//, may: ['core', 'lock-ports'] },
+  {
+    name: 'peer',
+    files: /^peer\//,
+    may: ['core', 'http', 'registry', 'source', 'source-ports'],
+    mayTypes: ['lock-ports', 'store-ports', 'registry-ports'],
+  },
   {
     name: 'hooks-layer',
     files: /^hooks\/layer[^/]*\.ts$/,
@@ -73,6 +79,7 @@ const zones: readonly Zone[] = [
       'lock',
       'lock-server',
       'lock-backends',
+      'peer',
       'hooks-layer',
       'orchestrator',
       'demo',
@@ -102,7 +109,7 @@ const homes: readonly { readonly packages: RegExp; readonly files: RegExp }[] = 
   { packages: /^ora$/, files: /^ui\/progress\.ts$/ },
   { packages: /^p-limit$/, files: /^orchestrator\// },
   { packages: /^(tar-stream|fzstd)$/, files: /^store\/outputs\// },
-  { packages: /^fastify$/, files: /^lock\/server\// },
+  { packages: /^fastify$/, files: /^(lock\/server|peer)\// },
   { packages: /^prom-client$/, files: /^lock\/server\/metrics\.ts$/ },
   { packages: /^lmdb$/, files: /^lock\/backends\/durable\/disk\.ts$/ },
   // Its parts only: the whole takes long to load.

@@ -16,4 +16,5 @@ export const componentTable = [
   { name: 'umoci', program: 'umoci', package: 'umoci' },
   { name: 'busybox', program: 'busybox', package: 'busybox-static', isStatic: true },
   { name: 'etcd', program: 'etcd', package: 'etcd-server' },
+  { name: 'containerd', program: 'containerd', package: 'containerd', also: ['runc'] },
 ];

@@ -1,4 +1,4 @@
-import { BaseCommand } from '../command.ts';
+import { BaseCommand, type CommandContext } from '../command.ts';
 import { composeStatus, type NodeView } from '../compose/status.ts';
 import { readStatusConfig, type StatusConfig } from '../config.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
@@ -16,9 +16,9 @@ export default class Nodes extends BaseCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Nodes);
-    await this.work(flags, { stopping: 'stopping' }, async ({ machine, output, clock, signal }) => {
+    await this.work(flags, { stopping: 'stopping' }, async ({ machine, output, log, clock, signal }) => {
       const config = readStatusConfig(flags, machine);
-      const nodes = await list(config, signal);
+      const nodes = await list(config, { log, signal });
       if (output.json) this.printJson(nodesDocument(nodes, clock.wallNow()));
       else this.print(await renderNodes(nodes, config.store));
     });
@@ -26,8 +26,11 @@ export default class Nodes extends BaseCommand {
 }
 
 /** Undefined when nobody coordinates. */
-async function list(config: StatusConfig, signal: AbortSignal): Promise<readonly NodeView[] | undefined> {
-  const { locks, close } = await composeStatus(config);
+async function list(
+  config: StatusConfig,
+  { log, signal }: Pick<CommandContext, 'log' | 'signal'>,
+): Promise<readonly NodeView[] | undefined> {
+  const { locks, close } = await composeStatus(config, log);
   try {
     return await locks?.nodes(signal);
   } finally {

@@ -1,13 +1,14 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand, type CommandContext } from '../command.ts';
-import { composePull, type PullResult } from '../compose/pull.ts';
+import { composePull, type PullDeps, type PullResult } from '../compose/pull.ts';
 import { lockFailureModes, type PullConfig, readPullConfig } from '../config/pull.ts';
 import { progressModes } from '../config.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
 import { outputFlags } from '../flags/output.ts';
 import { planFlags } from '../flags/plan.ts';
 import { registryFlags } from '../flags/registry.ts';
+import { shareFlags } from '../flags/share.ts';
 import { createProgress } from '../ui/create-progress.ts';
 
 export default class Pull extends BaseCommand {
@@ -34,6 +35,7 @@ export default class Pull extends BaseCommand {
 
   static override flags = {
     ...coordinationFlags,
+    ...shareFlags,
     ...registryFlags,
     ...planFlags,
     ...outputFlags,
@@ -79,11 +81,14 @@ export default class Pull extends BaseCommand {
     await this.work(flags, { stopping }, async (context) => {
       const config = readPullConfig(flags, context.machine);
       if (config.plan.dryRun) return await this.preview(args.image, config, context);
-      const result = await pull(args.image, config, context);
-      if (context.output.json) this.printJson(result);
-      else if (config.output?.path !== '-') this.print(nameOf(result));
-      else if (context.output.progress !== 'json') process.stderr.write(`${nameOf(result)}\n`);
+      await pull(args.image, config, context, (result) => this.tell(result, config, context));
     });
+  }
+
+  private tell(result: PullResult, config: PullConfig, { output }: CommandContext): void {
+    if (output.json) this.printJson(result);
+    else if (config.output?.path !== '-') this.print(nameOf(result));
+    else if (output.progress !== 'json') process.stderr.write(`${nameOf(result)}\n`);
   }
 
   /** Loaded only by those who ask for it. */
@@ -96,22 +101,46 @@ export default class Pull extends BaseCommand {
   }
 }
 
-async function pull(image: string, config: PullConfig, context: CommandContext): Promise<PullResult> {
+/** Who pulls has the result as soon as it is there, also where this node stays for others that read from it. */
+/** Loaded only where there are other nodes. */
+const loadPeers: PullDeps['loadPeers'] = async (options) => {
+  const { loadPeerParts } = await import('../compose/peers.ts');
+  return await loadPeerParts(options);
+};
+
+async function pull(
+  image: string,
+  config: PullConfig,
+  context: CommandContext,
+  tell: (result: PullResult) => void,
+): Promise<void> {
   const { log, output, clock, signal } = context;
   const progress = await createProgress(
     { mode: output.progress, interactive: output.interactive, json: output.json },
     { stream: process.stderr, clock, color: output.color, warnings: warns(output.logLevel) },
   );
   try {
-    const parts = await composePull(config, { log, onEvent: (event) => progress.handle(event) });
+    const onEvent: PullDeps['onEvent'] = (event) => progress.handle(event);
+    const parts = await composePull(config, { log, onEvent, loadPeers });
     try {
-      return await parts.run(image, signal);
+      const result = await parts.run(image, signal);
+      progress.close();
+      tell(result);
+      await parts.linger(signal, () => sayStaying(context));
     } finally {
       await parts.close();
     }
   } finally {
     progress.close();
   }
+}
+
+/** For people only: programs have the result already. */
+function sayStaying({ output, log }: CommandContext): void {
+  const note = 'serving layers to other nodes until they have them (Ctrl-C ends that)';
+  if (output.quiet || output.json || output.progress === 'none' || output.progress === 'json')
+    log.info({}, note);
+  else process.stderr.write(`${note}\n`);
 }
 
 function warns(level: CommandContext['output']['logLevel']): boolean {

@@ -3,6 +3,7 @@ import { BaseCommand, type CommandContext } from '../command.ts';
 import { composeServe } from '../compose/serve.ts';
 import { readServeConfig } from '../config/serve.ts';
 import type { GivenFlags } from '../config/values.ts';
+import { trustFlags } from '../flags/trust.ts';
 
 export default class Serve extends BaseCommand {
   static override summary = 'Run the lock server that nodes share.';
@@ -14,6 +15,7 @@ export default class Serve extends BaseCommand {
     '<%= config.bin %> serve',
     '<%= config.bin %> serve --addr :8080',
     '<%= config.bin %> serve --addr :8080 --data /srv/layerpull --log-format json',
+    '<%= config.bin %> serve --addr :8080 --token-file /etc/layerpull/fleet.token',
     '<%= config.bin %> serve --addr 127.0.0.1:0 --ephemeral',
   ];
 
@@ -22,6 +24,7 @@ export default class Serve extends BaseCommand {
       description: 'Address to listen on. Port 0 picks a free one. Default: 127.0.0.1:8080.',
       helpValue: 'HOST:PORT',
     }),
+    ...trustFlags,
     data: Flags.string({
       description: 'Directory that keeps locks and places over restarts. One server at a time uses it.',
       helpValue: 'DIR',
@@ -60,8 +63,9 @@ export default class Serve extends BaseCommand {
   }
 
   private async serve(flags: GivenFlags, context: CommandContext): Promise<void> {
-    const { machine, log, output, signal } = context;
+    const { machine, log, output, signal, onHangup } = context;
     const server = await composeServe(readServeConfig(flags, machine), { log });
+    onHangup(server.reload);
     try {
       if (output.json) this.printJson({ url: server.url });
       else this.print(server.url);

@@ -1,5 +1,5 @@
 import * as Args from '@oclif/core/args';
-import { BaseCommand } from '../command.ts';
+import { BaseCommand, type CommandContext } from '../command.ts';
 import { composeStatus, type ResourceView } from '../compose/status.ts';
 import { readStatusConfig, type StatusConfig } from '../config.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
@@ -23,10 +23,10 @@ export default class Status extends BaseCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Status);
-    await this.work(flags, { stopping: 'stopping' }, async ({ machine, output, clock, signal }) => {
+    await this.work(flags, { stopping: 'stopping' }, async ({ machine, output, log, clock, signal }) => {
       const prefix = parsePrefix(args.digest);
       const config = readStatusConfig(flags, machine);
-      const resources = await list(config, prefix, signal);
+      const resources = await list(config, prefix, { log, signal });
       if (output.json) this.printJson(statusDocument(resources, clock.wallNow()));
       else this.print(await renderStatus(resources, { detail: prefix !== undefined, config }));
     });
@@ -37,9 +37,9 @@ export default class Status extends BaseCommand {
 async function list(
   config: StatusConfig,
   prefix: string | undefined,
-  signal: AbortSignal,
+  { log, signal }: Pick<CommandContext, 'log' | 'signal'>,
 ): Promise<readonly ResourceView[] | undefined> {
-  const { locks, close } = await composeStatus(config);
+  const { locks, close } = await composeStatus(config, log);
   try {
     if (!locks) return undefined;
     return selectResources(await locks.list(prefix === undefined ? {} : { prefix }, signal), prefix);

@@ -4,47 +4,81 @@ import { isLayerpullError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { createHttpLocks } from '../lock/backends/http/http-locks.ts';
 import { createEmbeddedLocks } from '../lock/embedded.ts';
+import { hasAgent } from '../lock/embedded-agent.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from '../lock/embedded-election.ts';
 import type { Locks } from '../lock/locks.ts';
 import { tellCopiesApart } from '../lock/store-copies.ts';
 import { createSessions } from '../store/sessions.ts';
 import { Closers } from './closers.ts';
+import { serverLocks } from './trust.ts';
 
 const clock = systemClock;
 
-/** The locks of a server, or of the processes on the store. */
-export function coordination(config: CoordinationConfig, store: string, log: Log): Locks {
-  const { servers, version } = config;
-  if (servers.length > 0) {
-    const sessions = createSessions(store, clock.wallNow);
-    return tellCopiesApart({ locks: createHttpLocks({ servers, version, clock }), sessions, clock, log });
+/** The locks that a process uses on its store. */
+export interface Coordination {
+  readonly locks: Locks;
+  /**
+   * Who arbitrates: a lock server, the agent of the store (which speaks to a lock server for all, and serves other
+   * nodes), or the processes on the store among themselves.
+   */
+  readonly by: 'server' | 'agent' | 'store';
+  close(): Promise<void>;
+}
+
+/** The locks of a server, or of the processes on the store, which are those of its agent where it has one. */
+export async function coordination(
+  config: CoordinationConfig,
+  store: string,
+  log: Log,
+): Promise<Coordination> {
+  const isAgent = await hasAgent(store);
+  if (config.servers.length > 0 && !isAgent) {
+    const locks = locksOfServers(config, store, log);
+    return { locks, by: 'server', close: () => locks.close() };
   }
-  return createEmbeddedLocks({
+  const locks = createEmbeddedLocks({
     store,
     clock,
     log,
     serve: (options) => serveEmbedded(options, asideOf(log)),
-    connect: (socketPath, signal) => connectEmbedded(socketPath, version, signal),
+    connect: (socketPath, signal) => connectEmbedded(socketPath, config.version, signal),
   });
+  return { locks, by: isAgent ? 'agent' : 'store', close: () => locks.close() };
 }
 
-/** Loaded only by the process that becomes the coordinator; the server only when somebody else comes. */
+/** The locks of the servers, for a store that may be a copy of another. */
+export function locksOfServers(config: CoordinationConfig, store: string, log: Log): Locks {
+  const sessions = createSessions(store, clock.wallNow);
+  return tellCopiesApart({ locks: serverLocks(config, log), sessions, clock, log });
+}
+
+/** Loaded only by the process that becomes the coordinator. */
 async function serveEmbedded(options: EmbeddedServerOptions, log: Log): Promise<EmbeddedServer> {
   const { createMemoryLocks } = await import('../lock/backends/memory.ts');
-  const { answerDoor } = await import('../lock/server/doorbell.ts');
   const { firstToken, recoveryMs, socketPath } = options;
+  const locks = createMemoryLocks({ clock, log, firstToken, recoveryMs });
   const closers = new Closers();
-  const locks = closers.add(createMemoryLocks({ clock, log, firstToken, recoveryMs }));
-  const load = async () => {
-    const { createLockServer } = await import('../lock/server/server.ts');
-    return createLockServer({ locks, log, clock });
-  };
-  closers.add(await answerDoor(socketPath, load));
+  closers.add(locks);
+  closers.add(await openDoor(locks, socketPath, log));
   return {
     locks,
     hasOtherSessions: () => locks.sessionCount() > 1,
     close: () => closers.close(),
   };
+}
+
+/** Serves the locks to the processes of the store; the server is loaded when somebody comes. */
+export async function openDoor(
+  locks: Locks,
+  socketPath: string,
+  log: Log,
+): Promise<{ close(): Promise<void> }> {
+  const { answerDoor } = await import('../lock/server/doorbell.ts');
+  const load = async () => {
+    const { createLockServer } = await import('../lock/server/server.ts');
+    return createLockServer({ locks, log, clock });
+  };
+  return await answerDoor(socketPath, load);
 }
 
 /** The locks of the coordinator that listens there, or undefined. */
@@ -65,7 +99,7 @@ export async function connectEmbedded(
 }
 
 /** Others' locks are not this pull's news: what the coordinator has to say is for those who debug. */
-function asideOf(log: Log): Log {
+export function asideOf(log: Log): Log {
   const debug = (fields: object, message: string) => log.debug(fields, message);
   return { debug, info: debug, warn: debug, error: (fields, message) => log.error(fields, message) };
 }

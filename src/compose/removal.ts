@@ -54,8 +54,8 @@ async function withParts<T>(
   const { path, storeId } = store.blobs;
   await requireWritable(path);
   const closers = new Closers();
-  const service = closers.add(coordination(config, path, log));
-  const session = { locks: service, nodeId: config.node, storeId, clock, log };
+  const service = closers.add(await coordination(config, path, log));
+  const session = { locks: service.locks, nodeId: config.node, storeId, clock, log };
   const locks = closers.add(openLockSession({ ...session, onLockFailure: 'fail' }));
   try {
     return await work({ store, locks });

@@ -2,11 +2,12 @@ import v8 from 'node:v8';
 import type { ServeBounds, ServeConfig } from '../config/serve.ts';
 import { deferred } from '../core/abort.ts';
 import { systemClock } from '../core/clock.ts';
-import { toToken } from '../core/ids.ts';
+import { type NodeId, toToken } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { LockService } from '../lock/backends/engine/engine.ts';
 import type { Metrics } from '../lock/server/metrics.ts';
 import { Closers } from './closers.ts';
+import { openTrust, servingOf, warnWhenOpen } from './trust.ts';
 
 const clock = systemClock;
 
@@ -14,6 +15,8 @@ export interface RunningServer {
   readonly url: string;
   /** Rejects when the server cannot go on; never resolves. */
   readonly failed: Promise<never>;
+  /** Reads tokens and certificates again; undefined: there are none. */
+  readonly reload?: (() => void) | undefined;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -31,13 +34,16 @@ export async function composeServe(
   const failure = deferred<never>();
   failure.promise.catch(() => {});
   try {
+    const trust = openTrust(config.trust, log);
+    closers.add({ close: async () => trust?.close() });
+    const serving = await servingOf(trust);
     const locks = closers.add(await openLocks(config, { log, metrics, onFailure: failure.reject }));
     metrics.countWith(() => locks.counts());
-    const server = closers.add(
-      createLockServer({ locks, log, clock, metrics, onNodeGone: (nodeId) => locks.nodeGone(nodeId) }),
-    );
+    const onNodeGone = (nodeId: NodeId) => locks.nodeGone(nodeId);
+    const server = closers.add(createLockServer({ locks, log, clock, metrics, serving, onNodeGone }));
     const { url } = await server.listen({ host: config.host, port: config.port });
-    return { url, failed: failure.promise, close: () => closers.close() };
+    warnWhenOpen('the lock server', config.host, serving, log);
+    return { url, failed: failure.promise, reload: trust?.reload, close: () => closers.close() };
   } catch (error) {
     await closers.close();
     throw error;
@@ -73,5 +79,13 @@ async function openLocks(
 /** The times of a session keep their proportions: two heartbeats may get lost, and a grant outlasts one. */
 function machineBounds({ ttlMs, stallMs, ...bounds }: ServeBounds) {
   const third = Math.max(1, Math.floor(ttlMs / 3));
-  return { ...bounds, ttlMs, stallMs, heartbeatMs: third, graceMs: third, claimMs: third * 2 };
+  return {
+    ...bounds,
+    ttlMs,
+    stallMs,
+    originStallMs: stallMs,
+    heartbeatMs: third,
+    graceMs: third,
+    claimMs: third * 2,
+  };
 }

@@ -1,22 +1,21 @@
 import { stat } from 'node:fs/promises';
 import type { StatusConfig } from '../config.ts';
-import { systemClock } from '../core/clock.ts';
-import { createHttpLocks } from '../lock/backends/http/http-locks.ts';
+import type { Log } from '../core/log.ts';
 import { findCoordinator } from '../lock/embedded-election.ts';
 import type { Locks } from '../lock/locks.ts';
 import { connectEmbedded } from './locks.ts';
+import { serverLocks } from './trust.ts';
 
 export type { ResourceView } from '../lock/locks.ts';
 export type { NodeView } from '../lock/nodes.ts';
 
-const clock = systemClock;
-
 /** Wires the way to whoever coordinates; `locks` is undefined when nobody does. */
 export async function composeStatus(
   config: StatusConfig,
+  log: Log,
 ): Promise<{ readonly locks: Locks | undefined; close(): Promise<void> }> {
   if (config.servers.length > 0) {
-    const locks = createHttpLocks({ servers: config.servers, version: config.version, clock });
+    const locks = serverLocks(config, log);
     return { locks, close: () => locks.close() };
   }
   const found = await findCoordinatorOf(config);

@@ -80,8 +80,8 @@ async function repair(
   const layout = await storing(`use the store ${root}`, () => openLayout(root));
   const garbage = createGarbage({ layout, clock, references: createReferences({ layout, clock }) });
   const closers = new Closers();
-  const service = closers.add(coordination(config, layout.root, log));
-  const session = { locks: service, nodeId: config.node, storeId: layout.storeId, clock, log };
+  const service = closers.add(await coordination(config, layout.root, log));
+  const session = { locks: service.locks, nodeId: config.node, storeId: layout.storeId, clock, log };
   const locks = closers.add(openLockSession({ ...session, onLockFailure: 'fail' }));
   try {
     const parts = {

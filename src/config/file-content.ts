@@ -5,7 +5,9 @@ import type { ConfigFile } from './values.ts';
 
 /** These belong to one run: to stand in a file, they would have to be meant for every run. */
 const neverInFile: ReadonlySet<string> = new Set(
-  'config help version json dry-run force repair username password password-stdin image nodes'.split(' '),
+  'config help version json dry-run force repair username password password-stdin image nodes print-config'.split(
+    ' ',
+  ),
 );
 
 /** What the table of a registry may set. */

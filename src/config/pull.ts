@@ -4,6 +4,7 @@ import { type NodeId, toNodeId } from '../core/ids.ts';
 import { type ImageOutputConfig, readImageOutput } from './output.ts';
 import { type PlanConfig, readPlanConfig } from './plan.ts';
 import { type RegistryConfig, readRegistryConfig } from './registry.ts';
+import { readShare, readZone, type ShareConfig } from './share.ts';
 import {
   type GivenFlags,
   type Machine,
@@ -26,6 +27,9 @@ export interface PullConfig extends CoordinationConfig {
   /** What to do when coordination fails: go on alone, or end with exit code 7. */
   readonly onLockFailure: 'fallback' | 'fail';
   readonly bounds: PullBounds;
+  /** Undefined: other nodes cannot read from this one. */
+  readonly share: ShareConfig | undefined;
+  readonly zone: string | undefined;
 }
 
 /** When a pull stops relying on others. */
@@ -44,8 +48,9 @@ export const lockFailureModes = ['fallback', 'fail'] as const;
 
 /** @throws LayerpullError `usage`, `invalid_platform` */
 export function readPullConfig(flags: GivenFlags, machine: Machine): PullConfig {
+  const coordination = readCoordination(flags, machine);
   return {
-    ...readCoordination(flags, machine),
+    ...coordination,
     node: readNode(flags, machine),
     platform: readPlatform(flags, machine),
     plan: readPlanConfig(flags, machine),
@@ -59,6 +64,8 @@ export function readPullConfig(flags: GivenFlags, machine: Machine): PullConfig 
       minRateBytesPerSecond: readSize('min-rate', flags, machine, 262_144),
       minRateWindowMs: readDuration('min-rate-window', flags, machine, 30_000),
     },
+    share: readShare(flags, machine, coordination.servers),
+    zone: readZone(flags, machine),
   };
 }
 

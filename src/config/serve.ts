@@ -1,4 +1,6 @@
 import { LayerpullError } from '../core/errors.ts';
+import { type ListenAddress, readAddress } from './address.ts';
+import { readServingTrust, type TrustConfig } from './trust.ts';
 import {
   type GivenFlags,
   type Machine,
@@ -9,14 +11,13 @@ import {
   usage,
 } from './values.ts';
 
-export interface ServeConfig {
+export interface ServeConfig extends ListenAddress {
   readonly version: string;
-  readonly host: string;
-  /** 0 picks a free one. */
-  readonly port: number;
   /** Absolute path of what the server keeps; undefined keeps it in memory. */
   readonly data: string | undefined;
   readonly bounds: ServeBounds;
+  /** Who may ask; undefined: everyone. */
+  readonly trust?: TrustConfig | undefined;
 }
 
 /** What the lock service allows; times in milliseconds. */
@@ -35,18 +36,12 @@ export interface ServeBounds {
 
 /** @throws LayerpullError `usage` */
 export function readServeConfig(flags: GivenFlags, machine: Machine): ServeConfig {
-  const given = setting('addr', flags, machine) ?? { text: '127.0.0.1:8080', from: '--addr' };
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]\s/]*)):(\d{1,5})$/.exec(given.text);
-  const port = Number(match?.[3]);
-  if (!match || port > 65_535) {
-    throw usage(given, 'is not HOST:PORT', 'such as 127.0.0.1:8080, [::1]:8080, or :8080 for all interfaces');
-  }
   return {
     version: machine.version,
-    host: match[1] ?? (match[2] || '::'),
-    port,
+    ...readAddress('addr', flags, machine, '127.0.0.1:8080'),
     data: readData(flags, machine),
     bounds: readBounds(flags, machine),
+    trust: readServingTrust(flags, machine),
   };
 }
 

@@ -37,12 +37,16 @@ export const errorTable = {
 
   access_denied: { exitCode: exitCodes.accessDenied, retryable: false },
   credentials_unusable: { exitCode: exitCodes.accessDenied, retryable: false },
+  /** By the lock server: a token or a certificate is missing there or not accepted. */
+  lock_denied: { exitCode: exitCodes.accessDenied, retryable: false },
 
   registry_unreachable: { exitCode: exitCodes.unavailable, retryable: true },
   registry_failed: { exitCode: exitCodes.unavailable, retryable: true },
   registry_stalled: { exitCode: exitCodes.unavailable, retryable: true },
   registry_protocol: { exitCode: exitCodes.unavailable, retryable: false },
   rate_limited: { exitCode: exitCodes.unavailable, retryable: true },
+  /** Other nodes gave nothing: a warning, for the pull goes on. */
+  peers_unusable: { exitCode: exitCodes.unavailable, retryable: true },
   timed_out: { exitCode: exitCodes.unavailable, retryable: true },
 
   digest_mismatch: { exitCode: exitCodes.wrongContent, retryable: true },
@@ -58,6 +62,9 @@ export const errorTable = {
   session_unknown: { exitCode: exitCodes.coordination, retryable: true },
   lock_lost: { exitCode: exitCodes.coordination, retryable: true },
   holder_slow: { exitCode: exitCodes.coordination, retryable: true },
+
+  /** Others cannot read from this node: a warning, for the pull goes on. */
+  share_failed: { exitCode: exitCodes.coordination, retryable: true },
 
   store_unusable: { exitCode: exitCodes.storage, retryable: false },
   store_full: { exitCode: exitCodes.storage, retryable: false },
@@ -142,6 +149,7 @@ export function systemCodeOf(value: unknown): string | undefined {
 }
 
 function originOf(code: ErrorCode): ErrorOrigin {
+  if (code === 'lock_denied') return 'lock';
   switch (errorTable[code].exitCode) {
     case exitCodes.usage:
     case exitCodes.interrupted:

@@ -42,6 +42,7 @@ const event = v.variant('kind', [
     size: count,
     outcome,
     source,
+    bytesFromPeers: v.exactOptional(count),
     sources: v.exactOptional(v.array(v.object({ ...source.entries, url: v.string(), bytes: count }))),
     bytes: count,
     durationMs: v.number(),

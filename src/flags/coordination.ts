@@ -1,4 +1,5 @@
 import * as Flags from '@oclif/core/flags';
+import { trustFlags } from './trust.ts';
 
 export const storeFlag = {
   store: Flags.string({ description: 'Content store: an OCI image layout.', helpValue: 'DIR' }),
@@ -12,4 +13,5 @@ export const coordinationFlags = {
     helpValue: 'URL[,URL]',
   }),
   ...storeFlag,
+  ...trustFlags,
 };

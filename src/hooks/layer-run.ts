@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import type { NodeId, Token } from '../core/ids.ts';
-import type { Place, SessionLocks, Source } from '../lock/locks.ts';
+import type { Place, SessionLocks, Source, SourceGuide } from '../lock/locks.ts';
 import type { SourceUse, Standing } from '../source/blob-source.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { LayerEvent, LayerOutcome } from './layer-events.ts';
@@ -10,7 +10,10 @@ import type { Slots } from './layer-slots.ts';
 export interface DownloadContext {
   /** First byte wanted: what lies before it is in the store already. */
   readonly offset: number;
+  /** Where to read at first. */
   readonly source: Source;
+  /** Where to read on. A download that never asks it reads from the registry to the end. */
+  readonly guide: SourceGuide;
   /** Absent when nobody coordinates. */
   readonly token?: Token;
   /** Aborts with the pull, and when the lock goes to somebody else. */
@@ -20,6 +23,8 @@ export interface DownloadContext {
    * each is read.
    */
   readonly standing: (url: string) => Standing;
+  /** How often it began again because bytes were wrong that nodes had handed on which could not check them yet. */
+  readonly restarts: number;
   /** To be told of each source before it is read, so that its bytes can be laid to its door. */
   readonly onSource: (use: SourceUse) => void;
 }
@@ -47,5 +52,6 @@ export type Attempt =
 
 /** The outcome of a layer that this run did not have to fetch. */
 export function ended(run: LayerRun, kind: 'present' | 'skipped', by?: NodeId): LayerOutcome {
-  return { kind, bytes: 0, durationMs: run.clock.now() - run.startedMs, ...(by ? { by } : {}) };
+  const durationMs = run.clock.now() - run.startedMs;
+  return { kind, bytes: 0, givers: [], bytesFromPeers: 0, durationMs, ...(by ? { by } : {}) };
 }

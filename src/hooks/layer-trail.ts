@@ -5,27 +5,44 @@ const good: Standing = { kind: 'good' };
 const doubtful: Standing = { kind: 'doubtful' };
 const barred: Standing = { kind: 'barred' };
 
+/** After the second one no relay is read, unless all else has failed. */
+const maxRestarts = 2;
+
 /**
  * Which sources gave the bytes of one layer, and what follows when they turn out wrong: whoever gave all of them is
  * wrong; of several, or of bytes that were there before, nobody knows who it was, so all of them are doubtful. A
  * doubtful source is asked last, and then alone from the first byte to the last, so that the next result is proof.
+ *
+ * A relay, which hands on what it is only downloading itself, is never to blame, nor is anybody beside it: it could not
+ * check the bytes yet, finds out when it has all of them, and begins again as we do. So the sources stay as they are, and
+ * it is counted how often that happened.
  */
 export class Trail {
   readonly #wrong = new Map<string, unknown>();
   readonly #doubtful = new Set<string>();
   #contributors = new Set<string>();
+  #relays = new Set<string>();
   #current: string | undefined;
   #hasBarred = false;
+  #restarts = 0;
+
+  /** How often the bytes were wrong that relays had a part in. */
+  get restarts(): number {
+    return this.#restarts;
+  }
 
   /** The bytes from now on belong to a new file. */
   begin(): void {
     this.#contributors = new Set();
+    this.#relays = new Set();
     this.#current = undefined;
     this.#hasBarred = false;
   }
 
-  use({ url }: SourceUse): void {
+  /** @param isRelay whether the source cannot have checked what it gives */
+  use({ url }: SourceUse, isRelay = false): void {
     this.#current = url;
+    if (isRelay) this.#relays.add(url);
   }
 
   /** Bytes came from the source in use. */
@@ -54,6 +71,10 @@ export class Trail {
    */
   mismatch(error: unknown, inherited: boolean): boolean {
     const given = [...this.#contributors];
+    if (given.some((url) => this.#relays.has(url))) {
+      this.#restarts += 1;
+      return this.#restarts <= maxRestarts;
+    }
     const isProof = !inherited && given.length === 1;
     const news = given.filter((url) => !(isProof ? this.#wrong : this.#doubtful).has(url));
     for (const url of news) {

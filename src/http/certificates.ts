@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { LayerpullError, messageOf, systemCodeOf } from '../core/errors.ts';
 
 /** A certificate with its private key, both PEM. */
@@ -78,18 +78,29 @@ function pairsOf(folder: string, names: readonly string[]): string[] {
 }
 
 function readClient(folder: string, name: string): ClientCertificate {
-  const file = join(folder, `${name}.cert`);
-  const cert = readAuthorities(file);
-  const keyFile = join(folder, `${name}.key`);
-  const key = readText(keyFile, '');
-  const parsed = parseKey(key, keyFile);
-  if (!parseCertificate(cert, file, '').checkPrivateKey(parsed)) {
-    throw bad(keyFile, `does not belong to ${name}.cert`, 'put a certificate and its own key there');
+  return readPair(join(folder, `${name}.cert`), join(folder, `${name}.key`));
+}
+
+/**
+ * A certificate, with what lies between it and its authority, and its key.
+ * @throws LayerpullError `usage` for files that cannot be read, are not PEM or do not belong together
+ */
+export function readPair(
+  certFile: string,
+  keyFile: string,
+  { certFrom = '', keyFrom = '' } = {},
+): ClientCertificate {
+  const cert = readAuthorities(certFile, certFrom);
+  const key = readText(keyFile, keyFrom);
+  const parsed = parseKey(key, keyFile, keyFrom);
+  if (!parseCertificate(cert, certFile, certFrom).checkPrivateKey(parsed)) {
+    const hint = 'put a certificate and its own key there';
+    throw bad(keyFile, `does not belong to ${basename(certFile)}`, hint, keyFrom);
   }
   return { cert, key };
 }
 
-function parseKey(text: string, file: string) {
+function parseKey(text: string, file: string, from: string) {
   try {
     return createPrivateKey(text);
   } catch (error) {
@@ -97,7 +108,7 @@ function parseKey(text: string, file: string) {
     const hint = encrypted
       ? 'keys with a passphrase are not read; store it without, readable by you alone'
       : `it has to be a private key in PEM form (${messageOf(error)})`;
-    throw bad(file, encrypted ? 'is encrypted' : 'is no private key', hint);
+    throw bad(file, encrypted ? 'is encrypted' : 'is no private key', hint, from);
   }
 }
 

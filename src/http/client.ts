@@ -1,10 +1,10 @@
 import { startDeadline } from '../core/abort.ts';
 import { systemClock } from '../core/clock.ts';
+import type { ClientTls } from './fleet-trust.ts';
 import { refuseLinkLocalTarget } from './lookup.ts';
 import type { ProxySettings } from './proxies.ts';
-import { ProxyError, refusedBy } from './proxy-error.ts';
+import { isUnknownAuthority, ProxyError, refusedBy } from './proxy-error.ts';
 import { createRoutes, type Route, type Routes } from './routes.ts';
-import { isUnknownAuthority } from './tls-problems.ts';
 import type { TlsSettings } from './trust.ts';
 
 export interface HttpClientOptions {
@@ -21,6 +21,8 @@ export interface HttpClientOptions {
   readonly tls?: TlsSettings;
   /** Default: none. */
   readonly proxies?: ProxySettings;
+  /** The same certificates for every host, asked for with each new connection; in place of `tls` and `proxies`. */
+  readonly ownTls?: () => ClientTls | undefined;
 }
 
 export interface HttpRequest {

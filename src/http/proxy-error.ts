@@ -1,4 +1,5 @@
 import type { HttpProxy } from './proxies.ts';
+import { tlsProblemOf } from './tls-problems.ts';
 import { transportProblem } from './transport.ts';
 
 /** What a proxy did not do. */
@@ -34,4 +35,9 @@ function sayingOf(
 /** The error for what a proxy answered in place of a tunnel. */
 export function refusedBy(proxy: HttpProxy, status: number): ProxyError {
   return new ProxyError(proxy, status === 407 ? 'credentials' : 'refused', { status });
+}
+
+/** Whether the host that was meant, and not a proxy before it, has a certificate of an authority that is not known. */
+export function isUnknownAuthority(error: unknown): boolean {
+  return !(error instanceof ProxyError) && tlsProblemOf(error) === 'authority';
 }

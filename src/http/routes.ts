@@ -1,5 +1,6 @@
 import { Agent, buildConnector } from 'undici';
 import { keepingAlerts } from './alerts.ts';
+import type { ClientTls } from './fleet-trust.ts';
 import { refusingLinkLocal } from './lookup.ts';
 import { createProxyChoice, type HttpProxy, type ProxySettings } from './proxies.ts';
 import { createTrust, type HostTrust, type TlsSettings, type Trust } from './trust.ts';
@@ -12,6 +13,7 @@ export interface RouteOptions {
   readonly refuseLinkLocal?: boolean;
   readonly tls?: TlsSettings;
   readonly proxies?: ProxySettings;
+  readonly ownTls?: () => ClientTls | undefined;
 }
 
 /** The way to one URL. */
@@ -41,7 +43,7 @@ export interface Routes {
  */
 export function createRoutes(options: RouteOptions): Routes {
   const { tls, proxies } = options;
-  if (tls === undefined && proxies === undefined) return oneRoute(options);
+  if (options.ownTls || (tls === undefined && proxies === undefined)) return oneRoute(options);
   const trust = createTrust(tls ?? {});
   const choose = createProxyChoice(proxies ?? {});
   const closing = new AbortController();
@@ -81,9 +83,12 @@ export function createRoutes(options: RouteOptions): Routes {
   };
 }
 
-/** The same for every URL, as for a lock server: Node's own authorities, and no proxy. */
+/** The same for every URL, as for a lock server: Node's own authorities or those of the fleet, and no proxy. */
 function oneRoute(options: RouteOptions): Routes {
-  const agent = createAgent(options, directly(options, undefined));
+  const agent = createAgent(
+    options,
+    options.ownTls ? fleetWise(options, options.ownTls) : directly(options, undefined),
+  );
   const route: Route = { agent, proxy: undefined, trust: undefined, isForwarded: false };
   return { to: () => route, wider: async () => undefined, close: () => agent.destroy() };
 }
@@ -110,6 +115,22 @@ function directly(options: RouteOptions, trust: HostTrust | undefined): Connect 
     ...(refuseLinkLocal ? { lookup: refusingLinkLocal() } : {}),
   };
   return trust ? speakingTls({ ...how, ...trust.connect }) : how;
+}
+
+/** With the certificates that are valid when a connection is made; what TLS remembers of older ones is left behind. */
+function fleetWise(options: RouteOptions, ownTls: () => ClientTls | undefined): buildConnector.connector {
+  const { socketPath } = options;
+  const how = { timeout: timeoutOf(options), ...(socketPath === undefined ? {} : { socketPath }) };
+  let used = ownTls();
+  let connect = speakingTls({ ...how, ...used });
+  return (target, callback) => {
+    const valid = ownTls();
+    if (valid !== used) {
+      used = valid;
+      connect = speakingTls({ ...how, ...valid });
+    }
+    connect(target, callback);
+  };
 }
 
 /** Undici takes the name for TLS from the `Host` header, which here is not the proxy's. */

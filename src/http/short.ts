@@ -84,7 +84,7 @@ async function sendWithRetries(options: ShortClientOptions, request: ShortReques
 }
 
 function mayRepeat(error: unknown, repeatable: boolean): boolean {
-  if (error instanceof ReplyTooLong) return false;
+  if (error instanceof ReplyTooLong || (error instanceof TransportError && error.isLasting)) return false;
   return repeatable || (error instanceof TransportError && error.unsent);
 }
 

@@ -1,5 +1,3 @@
-import { ProxyError } from './proxy-error.ts';
-
 /** What can be wrong between two sides that speak TLS, or should. */
 export type TlsProblem =
   | 'authority'
@@ -24,13 +22,11 @@ const problems: readonly (readonly [codes: RegExp, problem: TlsProblem])[] = [
 
 /** Undefined: not about TLS, as far as one can tell. */
 export function tlsProblemOf(error: unknown): TlsProblem | undefined {
-  const code = ownCodeOf(error) ?? '';
-  return problems.find(([codes]) => codes.test(code))?.[1];
+  return tlsProblemOfCode(ownCodeOf(error) ?? '');
 }
 
-/** Whether the host that was meant, and not a proxy before it, has a certificate of an authority that is not known. */
-export function isUnknownAuthority(error: unknown): boolean {
-  return !(error instanceof ProxyError) && tlsProblemOf(error) === 'authority';
+export function tlsProblemOfCode(code: string): TlsProblem | undefined {
+  return problems.find(([codes]) => codes.test(code))?.[1];
 }
 
 /** The names that a refused certificate is for, such as `registry.example, 10.0.0.1`; empty: it does not say. */

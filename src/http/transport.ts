@@ -1,4 +1,5 @@
 import { messageOf, systemCodeOf } from '../core/errors.ts';
+import { tlsProblemOf } from './tls-problems.ts';
 
 /** A server that could not be reached, or whose connection broke before its reply was complete. */
 export class TransportError extends Error {
@@ -6,11 +7,14 @@ export class TransportError extends Error {
   readonly server: URL;
   /** Nothing of the request can have reached the server. */
   readonly unsent: boolean;
+  /** The two do not agree about TLS: the same comes of another try. */
+  readonly isLasting: boolean;
 
   constructor(server: URL, cause: unknown) {
     super(transportProblem(cause), { cause });
     this.server = server;
-    this.unsent = isConnectFailure(cause);
+    this.isLasting = tlsProblemOf(cause) !== undefined;
+    this.unsent = this.isLasting || isConnectFailure(cause);
   }
 }
 
@@ -45,9 +49,9 @@ export function transportProblem(error: unknown): string {
   return problems[transportCode(error) ?? ''] ?? withoutRoutines(messageOf(error));
 }
 
-/** OpenSSL's `80BC8EF9:error:0A000412:SSL routines:ssl3_read_bytes:sslv3 alert bad certificate:../deps/…` */
+/** OpenSSL's `80BC8EF9:error:0A000412:SSL routines:ssl3_read_bytes:sslv3 alert bad certificate:../deps/…`, or less of it */
 function withoutRoutines(message: string): string {
-  return /\berror:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/i.exec(message)?.[1] ?? message;
+  return /\berror:[0-9A-F]+:[^:]*:[^:]*:([^:]+)(?::|$)/i.exec(message)?.[1] ?? message;
 }
 
 const connectCodes = new Set([

@@ -26,6 +26,8 @@ export interface TlsSettings {
   readonly systemCaFiles?: readonly string[];
   /** More authorities; a file that is not there is passed over. */
   readonly extraCaFile?: string | undefined;
+  /** Show no certificate of our own to anybody. Default false. */
+  readonly anonymous?: boolean;
 }
 
 /** How to speak TLS to some hosts. */
@@ -114,7 +116,7 @@ async function contextOf(
   // Loading it decodes all of Node's authorities: for those who need it.
   const { createSecureContext, rootCertificates } = await import('node:tls');
   const ca = [rootCertificates.join('\n'), ...systemAuthorities(settings), ...authorities];
-  return createSecureContext({ ca, ...own?.client });
+  return createSecureContext({ ca, ...(settings.anonymous ? {} : own?.client) });
 }
 
 function givenAuthorities({ caFiles = [], certDir }: TlsSettings): string[] {

@@ -9,7 +9,8 @@ import type { Clock } from '../core/clock.ts';
  * What `STORE/coordinator.lock` says of whoever coordinates the store, as one JSON document:
  * `{ format: 1, epoch, pid, host, kernel, clean }`. `epoch` grows by one with each coordinator; `kernel` tells hosts
  * apart (two containers on one kernel can share a socket, two kernels cannot); `clean` says that the coordinator
- * ended with nobody else depending on it.
+ * ended with nobody else depending on it; `agent` that it is the agent of the store, which speaks for all its processes
+ * to a lock server.
  */
 export type CoordinatorRecord = v.InferOutput<typeof recordSchema>;
 
@@ -20,6 +21,7 @@ const recordSchema = v.object({
   host: v.string(),
   kernel: v.string(),
   clean: v.boolean(),
+  agent: v.optional(v.boolean()),
 });
 
 /** Unlike `a+`, which writes at the end whatever place is given. */
@@ -29,6 +31,15 @@ const freshMs = 15_000;
 const maxRecordBytes = 4_096;
 /** Room for the longest name of a host. */
 const recordBytes = 512;
+
+/** Undefined for what is no record, or not yet. */
+export function parseRecord(text: string): CoordinatorRecord | undefined {
+  try {
+    return v.parse(recordSchema, JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
 
 /** The lock file of a store. The lock lasts as long as the file is open: the kernel frees it even after SIGKILL. */
 export class CoordinatorFile {
@@ -51,11 +62,7 @@ export class CoordinatorFile {
   async read(): Promise<CoordinatorRecord | undefined> {
     const buffer = Buffer.alloc(maxRecordBytes);
     const { bytesRead } = await this.#file.read(buffer, 0, maxRecordBytes, 0);
-    try {
-      return v.parse(recordSchema, JSON.parse(buffer.toString('utf8', 0, bytesRead)));
-    } catch {
-      return undefined;
-    }
+    return parseRecord(buffer.toString('utf8', 0, bytesRead));
   }
 
   /**

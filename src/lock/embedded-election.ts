@@ -28,6 +28,8 @@ export interface ElectionOptions {
   readonly clock: Clock;
   /** Starts the lock server of the winner. */
   readonly serve: (options: EmbeddedServerOptions) => Promise<EmbeddedServer>;
+  /** Whether this process is the agent of the store. Default: false. */
+  readonly isAgent?: boolean;
   /** Reaches the winner's lock server. Answers undefined when nobody listens there. */
   readonly connect: (socketPath: string, signal: AbortSignal) => Promise<Locks | undefined>;
 }
@@ -63,7 +65,29 @@ export async function takeSeat(options: ElectionOptions, signal: AbortSignal): P
   }
 }
 
-async function tryToCoordinate(options: ElectionOptions): Promise<Seat | undefined> {
+/**
+ * Becomes the coordinator of a store, as soon as whoever is it ends.
+ *
+ * @param onWait told once, by whom the store is coordinated; undefined while that is being written
+ * @throws LayerpullError `lock_unreachable` when another host coordinates the store; the signal's reason
+ */
+export async function takeLead(
+  options: Omit<ElectionOptions, 'connect'>,
+  onWait: (coordinator: CoordinatorRecord | undefined) => void,
+  signal: AbortSignal,
+): Promise<Seat> {
+  for (let isTold = false; ; isTold = true) {
+    signal.throwIfAborted();
+    const seat = await tryToCoordinate(options);
+    if (seat) return seat;
+    const record = await readRecord(options.store);
+    if (record && isElsewhere(record)) throw otherHost(options.store, record);
+    if (!isTold) onWait(record);
+    await options.clock.sleep(retryMs, signal);
+  }
+}
+
+async function tryToCoordinate(options: Omit<ElectionOptions, 'connect'>): Promise<Seat | undefined> {
   const file = await CoordinatorFile.open(options.store);
   try {
     if (await file.tryLock()) return await coordinate(file, options);
@@ -75,12 +99,13 @@ async function tryToCoordinate(options: ElectionOptions): Promise<Seat | undefin
   return undefined;
 }
 
-async function coordinate(file: CoordinatorFile, options: ElectionOptions): Promise<Seat> {
+async function coordinate(file: CoordinatorFile, options: Omit<ElectionOptions, 'connect'>): Promise<Seat> {
   const last = await file.read();
   if (last && !last.clean && isElsewhere(last) && (await file.isFresh(options.clock))) {
     throw otherHost(options.store, last);
   }
-  const record = { format: 1 as const, epoch: (last?.epoch ?? 0) + 1, clean: false, ...thisHost() };
+  const role = options.isAgent ? { agent: true } : {};
+  const record = { format: 1 as const, epoch: (last?.epoch ?? 0) + 1, clean: false, ...role, ...thisHost() };
   await file.write(record);
   await rm(path.join(options.store, 'coordinator.sock'), { force: true });
   const socket = await shortSocketPath(options.store);

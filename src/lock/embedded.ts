@@ -24,6 +24,7 @@ export function createEmbeddedLocks(options: EmbeddedLocksOptions): Locks {
     acquire: (request, signal) => bench.call((locks) => locks.acquire(request, signal), signal),
     release: (request, signal) => bench.call((locks) => locks.release(request, signal), signal),
     decline: (request, signal) => bench.call((locks) => locks.decline(request, signal), signal),
+    sources: (request, signal) => bench.call((locks) => locks.sources(request, signal), signal),
     status: (request, signal) => bench.call((locks) => locks.status(request, signal), signal),
     list: (query, signal) => bench.call((locks) => locks.list(query, signal), signal),
     nodes: (signal) => bench.call((locks) => locks.nodes(signal), signal),

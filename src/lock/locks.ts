@@ -1,18 +1,20 @@
 import type { Digest } from '../core/digest.ts';
 import type { NodeId, RequestId, SessionId, StoreId, Token } from '../core/ids.ts';
 import type { NodeView } from './nodes.ts';
+import type { ListQuery, ResourceView, StatusReply } from './resource-view.ts';
+import type { Announcement, Source, SourceGuide, SourceReply, SourceRequest } from './sources.ts';
+import type { FailureClass, HolderView, OperationType } from './terms.ts';
 
-/** What a lock is asked for. All types of one resource share one queue. */
-export type OperationType = 'pull' | 'update' | 'delete';
-
-/**
- * Whom a failure concerns. `node`: disk, cancelled, access, network: the next in the queue tries.
- * `content`: the blob is unknown to the registry or its bytes are wrong: every waiter gets the error.
- */
-export type FailureClass = 'node' | 'content';
-
-/** Where a holder is told to read. Peers join this union when nodes serve layers. */
-export type Source = { readonly kind: 'registry' };
+export type { ListQuery, ResourceView, StatusReply } from './resource-view.ts';
+export type {
+  Announcement,
+  PeerSource,
+  Source,
+  SourceGuide,
+  SourceReply,
+  SourceRequest,
+} from './sources.ts';
+export type { FailureClass, HolderView, OperationType } from './terms.ts';
 
 /** Who asks, for what. With `sessionId` the session is the identity; without, `nodeId` is (older clients). */
 export interface ResourceRequest {
@@ -29,11 +31,6 @@ export interface AcquireRequest extends ResourceRequest {
   readonly force?: boolean;
   /** The place (1 is next) held before the server restarted; honoured only while the server recovers. */
   readonly position?: number;
-}
-
-export interface HolderView {
-  readonly nodeId: NodeId;
-  readonly sessionId?: SessionId;
 }
 
 export type AcquireReply =
@@ -98,6 +95,8 @@ export interface HeldProgress {
 export interface Heartbeat {
   /** Every lock the session believes to hold: claims grants, and re-asserts them after a restart. */
   readonly held: readonly HeldProgress[];
+  readonly announce?: Announcement;
+  /** It is about to end: nobody else is sent to it. */
   readonly draining?: boolean;
 }
 
@@ -128,6 +127,8 @@ export interface PlaceView {
 export interface SessionSnapshot {
   readonly granted: readonly GrantView[];
   readonly queued: readonly PlaceView[];
+  /** Holders of other stores that are told to read from this session. Default 0. */
+  readonly children?: number;
 }
 
 export type SessionEvent =
@@ -154,6 +155,14 @@ export type SessionEvent =
       readonly token: Token;
       readonly reason: string;
     }
+  /** Read there from now on, from the byte that was reached. */
+  | {
+      readonly kind: 'source';
+      readonly type: OperationType;
+      readonly resourceId: Digest;
+      readonly token: Token;
+      readonly source: Source;
+    }
   | { readonly kind: 'ping' };
 
 /** What an older client that listens is told about one resource. */
@@ -167,48 +176,6 @@ export interface ResourceEvent {
   readonly completedAtMs?: number;
 }
 
-/** The answer to "how does it stand for me?", as older clients ask it. Asking keeps a place and claims a grant. */
-export interface StatusReply {
-  /** Whether the one who asks holds the lock. */
-  readonly acquired: boolean;
-  /** Whether the last operation of this type ended, and how. */
-  readonly completed: boolean;
-  readonly success: boolean;
-  /** Set only on a refusal. */
-  readonly error?: string;
-  readonly view: ResourceView;
-}
-
-/** One resource in one domain, for people. Ages are milliseconds before the answer. */
-export interface ResourceView {
-  readonly resourceId: Digest;
-  /** `default`, or the id of the store that its sessions share. */
-  readonly domain: string;
-  readonly holder?: HolderView & {
-    readonly type: OperationType;
-    readonly token: Token;
-    readonly heldMs: number;
-    /** Bytes as last reported. */
-    readonly offset: number;
-    readonly total: number;
-  };
-  readonly queue: readonly (HolderView & {
-    readonly type: OperationType;
-    readonly position: number;
-    readonly waitingMs: number;
-  })[];
-  /** Nodes known to have finished this resource here. */
-  readonly copies: readonly (HolderView & { readonly ageMs: number })[];
-  readonly lastError?: { readonly nodeId: NodeId; readonly message: string; readonly ageMs: number };
-}
-
-export interface ListQuery {
-  /** Beginning of a digest, with or without `sha256:`. Default: everything active. */
-  readonly prefix?: string;
-  /** Default 1,000. */
-  readonly limit?: number;
-}
-
 /**
  * The lock service. Every backend and the HTTP client implement it and pass one conformance suite
  * (`test/conformance/locks.ts`).
@@ -218,7 +185,7 @@ export interface ListQuery {
  * session frees what it held. Never promised: that an old holder has stopped.
  *
  * Every method throws LayerpullError: `lock_unreachable`, `session_unknown` when the given session is not known
- * (open it again under its id, then ask again), `lock_protocol`. An aborted `signal` throws its reason.
+ * (open it again under its id, then ask again), `lock_denied`, `lock_protocol`. An aborted `signal` throws its reason.
  */
 export interface Locks {
   openSession(request: OpenSession, signal?: AbortSignal): Promise<SessionInfo>;
@@ -233,6 +200,8 @@ export interface Locks {
   watch(sessionId: SessionId, signal: AbortSignal): AsyncIterable<SessionEvent>;
   /** The current state, then each completion and hand-over of one resource in the domain `default`. */
   watchResource(type: OperationType, resourceId: Digest, signal: AbortSignal): AsyncIterable<ResourceEvent>;
+  /** Reports how a holder fares with its source, and says where to read on (rule of sources, see docs/guarantees.md). */
+  sources(request: SourceRequest, signal?: AbortSignal): Promise<SourceReply>;
   status(request: ResourceRequest, signal?: AbortSignal): Promise<StatusReply>;
   list(query: ListQuery, signal?: AbortSignal): Promise<readonly ResourceView[]>;
   /** Who is there, and who went lately. */
@@ -268,14 +237,20 @@ export type LayerReply =
 export interface Hold {
   readonly resourceId: Digest;
   readonly token?: Token;
+  /** Where it was told to read when it was granted. */
   readonly source: Source;
+  /** Where to read from then on. */
+  readonly guide: SourceGuide;
   /**
    * Aborts with a `lock_lost` error once the lock belongs to somebody else. For `delete` and `update` also one second
    * before the server may give it away unheard: read it before each step that cannot be taken back.
    */
   readonly revoked: AbortSignal;
-  /** Tells how many bytes are in the store; sent with the next heartbeat. */
-  progress(offset: number): void;
+  /**
+   * Tells how many bytes are in the store; sent with the next heartbeat. With `total` where the size of the whole was
+   * not known when the lock was asked for.
+   */
+  progress(offset: number, total?: number): void;
   /** Ends the hold; idempotent, and never throws: what could not be told ends with the session. */
   release(outcome: Outcome): Promise<void>;
 }

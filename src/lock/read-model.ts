@@ -3,7 +3,7 @@ import type { SessionId } from '../core/ids.ts';
 import type { ListQuery, OperationType, PlaceView, ResourceView } from './locks.ts';
 import type { ResourceNews, viewOf } from './machine/events.ts';
 import { defaultDomain, findLock, isFresh, type Lock, type MachineState } from './machine/state.ts';
-import { placeView, viewLock } from './machine/views.ts';
+import { emptyView, placeView, viewLock } from './machine/views.ts';
 
 const defaultLimit = 1_000;
 
@@ -13,13 +13,28 @@ export function listResources(state: MachineState, query: ListQuery, nowMs: numb
   const found: ResourceView[] = [];
   for (const lock of prefix === undefined ? state.active : state.locks.values()) {
     if (found.length >= limit) break;
-    if (matches(lock, prefix) && isKnown(lock)) found.push(viewLock(state, lock, nowMs));
+    if (matches(lock.resourceId, prefix) && isKnown(lock)) found.push(viewLock(state, lock, nowMs));
   }
-  return found;
+  return prefix === undefined ? found : [...found, ...listCopies(state, prefix, limit - found.length, nowMs)];
+}
+
+/** Copies that nodes announced, in domains where nothing else is known of the resource. */
+function listCopies(state: MachineState, prefix: string, limit: number, nowMs: number): ResourceView[] {
+  const found: ResourceView[] = [];
+  for (const { resourceId, members } of state.swarms.values()) {
+    if (found.length >= limit) break;
+    if (!matches(resourceId, prefix)) continue;
+    const domains = new Set([...members.values()].map(({ session }) => session.domain));
+    for (const domain of domains) {
+      const lock = findLock(state, domain, resourceId);
+      if (!lock || !isKnown(lock)) found.push(emptyView(state, domain, resourceId, nowMs));
+    }
+  }
+  return found.slice(0, Math.max(0, limit));
 }
 
 /** With its algorithm or without, as people copy digests. */
-function matches({ resourceId }: Lock, prefix: string | undefined): boolean {
+function matches(resourceId: Digest, prefix: string | undefined): boolean {
   if (prefix === undefined) return true;
   return resourceId.startsWith(prefix) || resourceId.startsWith(prefix, resourceId.indexOf(':') + 1);
 }

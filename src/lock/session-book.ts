@@ -169,6 +169,9 @@ export class SessionBook {
       case 'revoked':
         this.#onRevoked(event);
         break;
+      case 'source':
+        this.#onSource(event);
+        break;
       case 'completed':
       case 'failed':
         this.#pendingAt(event)?.push({ kind: 'ended' });
@@ -206,6 +209,7 @@ export class SessionBook {
     const use = this.#uses.get(keyOf(grant));
     if (use?.kind === 'pending') use.pending.offer(grant.token, grant.waiters);
     else if (use?.kind !== 'held' || use.active.token < grant.token) this.#parts.onStray(grant, grant.token);
+    else if (use.active.token === grant.token) use.active.waiters = grant.waiters;
   }
 
   #onQueued(place: PlaceView): void {
@@ -226,6 +230,12 @@ export class SessionBook {
     this.#revoke(key, token, reason);
     const pending = this.#pendingAt(key);
     if (pending?.offered === token) pending.push({ kind: 'ended' });
+  }
+
+  #onSource({ type, resourceId, token, source }: Extract<SessionEvent, { kind: 'source' }>): void {
+    const use = this.#uses.get(keyOf({ type, resourceId }));
+    if (use?.kind === 'pending') use.pending.lead(token, source);
+    if (use?.kind === 'held' && use.active.token === token) use.active.move(source);
   }
 
   /** What its owner has ended already is not taken from anybody. */

@@ -1,12 +1,13 @@
 import { abortable, withDeadline } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
-import { isLayerpullError, LayerpullError } from '../core/errors.ts';
+import { isLayerpullError, messageOf } from '../core/errors.ts';
 import type { NodeId, SessionId, Token } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { pauseBefore } from '../core/retry.ts';
-import type { AcquireReply, Locks, Outcome, ResourceRequest } from './locks.ts';
+import type { AcquireReply, Locks, Outcome, ResourceRequest, SourceReply, SourceRequest } from './locks.ts';
 import type { Key } from './session-book.ts';
-import { isUnknownSession, type SessionLink } from './session-link.ts';
+import type { SessionLink } from './session-link.ts';
+import { isUnknownSession, silence } from './session-link-parts.ts';
 import type { PendingRequest } from './session-places.ts';
 
 export interface CallParts {
@@ -25,12 +26,17 @@ export interface CallParts {
 const retryMs = 300;
 /** What may be left unsaid is said in this many milliseconds or not at all. */
 const lastWordMs = 1_000;
+/** Bytes that have no source wait for this many milliseconds at most; then the registry is one. */
+const sourceMs = 3_000;
 
 /** What one session asks of its server and tells it, over restarts and moves of the server. */
 export class SessionCalls {
   readonly #parts: CallParts;
   /** Declines that are under way: what comes after one must not be overtaken by it. */
   readonly #declining = new Map<string, Promise<void>>();
+
+  /** When a question for a source was asked that had no answer. */
+  #unansweredMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: CallParts) {
     this.#parts = parts;
@@ -51,20 +57,58 @@ export class SessionCalls {
     return await this.#untilReached(this.#parts.link.closed, (attempt) => this.#askOnce(pending, attempt));
   }
 
-  /** Never throws: what could not be told ends with the session. */
-  async release(key: Key, token: Token, outcome: Outcome): Promise<void> {
-    const { locks, log } = this.#parts;
+  /**
+   * Asks where a holder reads on. Undefined: the server cannot be asked; from then on nobody waits for it again before
+   * it answers a heartbeat. Throws only the reason of `signal`.
+   */
+  async source(
+    request: Omit<SourceRequest, 'sessionId'>,
+    signal: AbortSignal,
+  ): Promise<SourceReply | undefined> {
+    const { locks, link, clock, log, sessionId } = this.#parts;
+    if (!link.isOnline || !link.isHeardSince(this.#unansweredMs)) return undefined;
+    const askedMs = clock.now();
+    const ended = AbortSignal.any([signal, link.closed]);
+    try {
+      return await this.#within(sourceMs, ended, (attempt) =>
+        this.#asKnownSession(() => locks.sources({ sessionId, ...request }, attempt)),
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#unansweredMs = askedMs;
+      log.info({ resource: request.resourceId }, `no source from the lock server: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  /**
+   * Never throws: what could not be told ends with the session.
+   *
+   * @param isAwaited others wait for it, so it is told even while the session is closed
+   */
+  async release(key: Key, token: Token, outcome: Outcome, isAwaited: boolean): Promise<void> {
+    const { locks, log, link } = this.#parts;
+    const ended = isAwaited ? undefined : link.closed;
     const release = { ...this.#identify(key), token, outcome };
     const tell = (attempt: AbortSignal) => locks.release(release, attempt);
     try {
       // Others wait for a success; a failure ends with the session too, and must not hold up an interrupted pull.
       const reply = outcome.success
-        ? await this.#untilReached(undefined, (attempt) => this.#asKnownSession(() => tell(attempt)))
-        : await this.#within(lastWordMs, tell);
+        ? await this.#untilReached(ended, (attempt) => this.#asKnownSession(() => tell(attempt)))
+        : await this.#within(lastWordMs, undefined, tell);
       if (reply.kind !== 'released') log.debug({ ...release, reply }, 'release was not accepted');
     } catch (error) {
       log.debug({ resource: key.resourceId, error }, 'release could not be told');
     }
+  }
+
+  /**
+   * Waits for what is told to the server, but not for a server that is out of reach: that goes on by itself, in vain or
+   * not. Never throws.
+   */
+  async unlessOutOfReach(telling: Promise<void>): Promise<void> {
+    const ms = this.#parts.link.isInContact ? lastWordMs : 0;
+    await this.#within(ms, this.#parts.link.closed, () => telling).catch(() => {});
   }
 
   /** Gives up a grant, or without a token whatever the session has there. Never throws. */
@@ -80,7 +124,9 @@ export class SessionCalls {
 
   async #tellDecline(key: Key, token: Token | undefined): Promise<void> {
     const decline = { ...this.#identify(key), ...(token === undefined ? {} : { token }) };
-    await this.#within(lastWordMs, (signal) => this.#parts.locks.decline(decline, signal)).catch(() => {});
+    await this.#within(lastWordMs, undefined, (signal) => this.#parts.locks.decline(decline, signal)).catch(
+      () => {},
+    );
   }
 
   #askOnce({ request, requestId, position }: PendingRequest, signal: AbortSignal): Promise<AcquireReply> {
@@ -109,9 +155,8 @@ export class SessionCalls {
     signal: AbortSignal | undefined,
     work: (attempt: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { clock, outOfReachMs } = this.#parts;
-    const late = () => outOfReach(outOfReachMs);
-    return await withDeadline(clock, outOfReachMs, signal, late, (attempt) => this.#retry(work, attempt));
+    const { outOfReachMs } = this.#parts;
+    return await this.#within(outOfReachMs, signal, (attempt) => this.#retry(work, attempt));
   }
 
   async #retry<T>(work: (attempt: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -127,17 +172,15 @@ export class SessionCalls {
     }
   }
 
-  async #within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return await withDeadline(this.#parts.clock, ms, undefined, () => outOfReach(ms), work);
+  async #within<T>(
+    ms: number,
+    signal: AbortSignal | undefined,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return await withDeadline(this.#parts.clock, ms, signal, () => silence(ms), work);
   }
 }
 
 function nameOf({ type, resourceId }: Key): string {
   return `${type} ${resourceId}`;
-}
-
-function outOfReach(ms: number): LayerpullError {
-  return new LayerpullError('lock_unreachable', `the lock server did not answer within ${ms / 1_000} s`, {
-    hint: 'see whether it runs and can be reached from here',
-  });
 }

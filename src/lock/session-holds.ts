@@ -2,21 +2,26 @@ import type { Clock } from '../core/clock.ts';
 import { LayerpullError } from '../core/errors.ts';
 import type { Token } from '../core/ids.ts';
 import type { HeldProgress, Hold, LayerAcquire, Outcome, Source } from './locks.ts';
+import { type ActiveGuide, registryGuide } from './session-guides.ts';
 
 /** A lock that this session holds, with what the next heartbeat tells of it. */
 export interface ActiveHold {
   readonly hold: Hold;
   readonly token: Token;
   view(): HeldProgress;
+  /** How many of its store wait for it, as the server said last. */
+  waiters: number;
   /** Its owner has ended it: whatever is told of it from then on is no news. */
   isEnding(): boolean;
   revoke(reason: string): void;
+  /** The server names another source for it. */
+  move(source: Source): void;
 }
 
 export interface HoldParts {
   readonly request: LayerAcquire;
   readonly token: Token;
-  readonly source: Source;
+  readonly guide: ActiveGuide;
   readonly onProgress: () => void;
   /** Tells the server, and takes the hold off the books. */
   readonly onRelease: (outcome: Outcome) => Promise<void>;
@@ -33,8 +38,10 @@ export interface HoldParts {
 const lookEveryMs = 250;
 
 export function createHold(parts: HoldParts): ActiveHold {
-  const { type, resourceId, total } = parts.request;
-  const { isOutOfTouch } = parts;
+  const { type, resourceId } = parts.request;
+  let { total } = parts.request;
+  const { isOutOfTouch, guide: active } = parts;
+  const { guide, move } = active;
   const revocation = new AbortController();
   let offset = 0;
   let isEnding = false;
@@ -50,13 +57,15 @@ export function createHold(parts: HoldParts): ActiveHold {
   const hold: Hold = {
     resourceId,
     token: parts.token,
-    source: parts.source,
+    source: guide.source,
+    guide,
     get revoked() {
       look();
       return revocation.signal;
     },
-    progress(reached) {
+    progress(reached, whole = total) {
       offset = reached;
+      total = whole;
       parts.onProgress();
     },
     release(outcome) {
@@ -69,9 +78,11 @@ export function createHold(parts: HoldParts): ActiveHold {
   return {
     hold,
     token: parts.token,
+    waiters: 0,
     view: () => ({ type, resourceId, token: parts.token, offset, total }),
     isEnding: () => isEnding,
     revoke,
+    move,
   };
 }
 
@@ -79,7 +90,8 @@ export function createHold(parts: HoldParts): ActiveHold {
 export function uncoordinatedHold(request: LayerAcquire, onRelease: () => void): Hold {
   return {
     resourceId: request.resourceId,
-    source: { kind: 'registry' },
+    source: registryGuide.source,
+    guide: registryGuide,
     revoked: new AbortController().signal,
     progress() {},
     async release() {

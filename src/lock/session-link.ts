@@ -1,38 +1,16 @@
 import { withDeadline } from '../core/abort.ts';
-import type { Clock } from '../core/clock.ts';
-import { isLayerpullError, LayerpullError, toLayerpullError } from '../core/errors.ts';
+import { LayerpullError, toLayerpullError } from '../core/errors.ts';
 import { pauseBefore } from '../core/retry.ts';
-import type { Locks, OpenSession, SessionEvent, SessionInfo, SessionSnapshot } from './locks.ts';
+import type { SessionInfo, SessionSnapshot } from './locks.ts';
+import { Bell } from './session-bell.ts';
 import type { Asked } from './session-book.ts';
-import type { LinkBounds } from './session-bounds.ts';
-
-export interface LinkParts {
-  readonly locks: Locks;
-  readonly open: OpenSession & { readonly sessionId: NonNullable<OpenSession['sessionId']> };
-  readonly clock: Clock;
-  readonly bounds: LinkBounds;
-  /** Random number in [0, 1). */
-  readonly random: () => number;
-  /** How the session sees things now. */
-  readonly asked: () => Asked;
-  /** An event of the stream that was opened when things were as `asked` says. */
-  readonly onEvent: (event: SessionEvent, asked: Asked) => void;
-  /** How the server sees this session's places. */
-  readonly onSnapshot: (snapshot: SessionSnapshot, asked: Asked) => void;
-  /** The answer to a heartbeat that listed what `asked` says is held. */
-  readonly onHeldAnswer: (snapshot: SessionSnapshot, asked: Asked) => void;
-  /** The server had forgotten the session and has taken it up again: places must be asked for once more. */
-  readonly onReopened: () => Promise<void>;
-  /** Contact failed for as long as the bounds allow; told once until contact is made again. */
-  readonly onLost: (error: LayerpullError) => void;
-}
-
-const nobody: ReadonlySet<never> = new Set<never>();
+import { isUnknownSession, type LinkParts, silence } from './session-link-parts.ts';
 
 /** The line to the lock server: opens the session on first use, then keeps it by a stream and heartbeats. */
 export class SessionLink {
   readonly #parts: LinkParts;
   readonly #closing = new AbortController();
+  readonly #bell = new Bell();
   #phase: 'new' | 'online' | 'lost' = 'new';
   #heartbeatMs = 5_000;
   #claimMs = 10_000;
@@ -58,6 +36,11 @@ export class SessionLink {
     return this.#phase === 'online' && !this.#closing.signal.aborted;
   }
 
+  /** Whether what the server said last is all that is to be known. */
+  get isInContact(): boolean {
+    return this.isOnline && this.#outSinceMs === undefined;
+  }
+
   /** Aborts when the link is closed. */
   get closed(): AbortSignal {
     return this.#closing.signal;
@@ -80,6 +63,17 @@ export class SessionLink {
   /** Bytes flow: heartbeats tell of it. */
   noteProgress(): void {
     this.#isBusy = true;
+  }
+
+  /** Whether the server acknowledged a heartbeat that was sent after `sinceMs`. */
+  isHeardSince(sinceMs: number): boolean {
+    return this.#ackedMs > sinceMs;
+  }
+
+  /** Sends a heartbeat at once, where the server is in reach. Resolves when it was answered or failed. */
+  async tellNow(): Promise<void> {
+    await this.#opening;
+    if (this.isOnline) await this.#bell.ring();
   }
 
   /** Opens the session if need be. Answers whether the server is in reach. */
@@ -136,6 +130,7 @@ export class SessionLink {
   async #reopenOnce(): Promise<void> {
     this.#reopenings += 1;
     await this.#open();
+    this.#parts.share.retell();
     await this.#renew();
     await this.#parts.onReopened();
   }
@@ -155,13 +150,29 @@ export class SessionLink {
   async #keepBeating(): Promise<void> {
     const { clock, bounds, random } = this.#parts;
     let lastMs = clock.now();
-    // The jitter keeps the clients of one server apart.
-    while (await this.#pause(bounds.pollMs * (0.5 + random()))) {
-      const isDue = this.#isPolling() || clock.now() - lastMs >= this.#beatEveryMs();
-      if (!isDue) continue;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      // The jitter keeps the clients of one server apart.
+      await this.#bell.rest(clock, bounds.pollMs * (0.5 + random()), signal);
+      const isDue = this.#mustTell() || clock.now() - lastMs >= this.#beatEveryMs();
+      if (!isDue || signal.aborted) continue;
       lastMs = clock.now();
-      await this.#beat();
+      await this.#tellAll();
     }
+    this.#bell.answer()();
+  }
+
+  /** What is too long for one heartbeat goes on with the next. */
+  async #tellAll(): Promise<void> {
+    for (let goesOn = true; goesOn; ) {
+      const answered = this.#bell.answer();
+      goesOn = (await this.#beat()) && this.#parts.share.hasNews && !this.#closing.signal.aborted;
+      answered();
+    }
+  }
+
+  #mustTell(): boolean {
+    return this.#bell.isRung || this.#isPolling() || (this.isOnline && this.#parts.share.hasNews);
   }
 
   /** Opens it again whenever it breaks; one that breaks soon and often less and less often. */
@@ -179,12 +190,15 @@ export class SessionLink {
   }
 
   async #readStream(): Promise<void> {
-    const { locks, open, onEvent } = this.#parts;
+    const { locks, open, onEvent, share } = this.#parts;
     const moment = this.#moment();
     try {
       for await (const event of locks.watch(open.sessionId, this.#closing.signal)) {
+        // It may lead to another server than the one before it.
+        if (!this.#streamIsUp) share.retell();
         this.#streamIsUp = true;
         this.#inContact();
+        if (event.kind === 'snapshot') share.heard(event);
         onEvent(event, moment());
       }
     } catch {
@@ -198,45 +212,47 @@ export class SessionLink {
   }
 
   #beatEveryMs(): number {
-    const isTelling = this.#phase !== 'lost' && this.#isBusy;
+    // Whoever drains waits for others to be done with it.
+    const isTelling = this.#phase !== 'lost' && (this.#isBusy || this.#parts.share.isDraining);
     return isTelling ? this.#parts.bounds.busyHeartbeatMs : this.#heartbeatMs;
   }
 
-  async #beat(): Promise<void> {
+  /** Answers whether the server heard it as it was sent. */
+  async #beat(): Promise<boolean> {
     const { clock, bounds, onSnapshot } = this.#parts;
     const startedMs = clock.now();
     const moment = this.#moment();
     try {
       const snapshot = await this.#renew();
       onSnapshot(snapshot, moment());
+      return true;
     } catch (error) {
-      if (this.#closing.signal.aborted) return;
+      if (this.#closing.signal.aborted) return false;
       const failure = isUnknownSession(error) ? await this.#tryToReopen() : error;
-      if (failure === undefined) return;
+      if (failure === undefined) return false;
       this.#outSinceMs ??= startedMs;
       if (clock.now() - this.#outSinceMs >= bounds.outOfReachMs) this.lose(failure);
+      return false;
     }
   }
 
   /** Answers the error when it failed. */
   async #tryToReopen(): Promise<unknown> {
-    try {
-      await this.reopen();
-      return undefined;
-    } catch (error) {
-      return error;
-    }
+    return await this.reopen().catch((error: unknown) => error);
   }
 
   async #renew(): Promise<SessionSnapshot> {
-    const { locks, open, asked, onHeldAnswer, clock } = this.#parts;
+    const { locks, open, asked, onHeldAnswer, clock, share } = this.#parts;
     const sent = asked();
+    const news = share.news();
     const sentMs = clock.now();
     this.#isBusy = false;
     const snapshot = await this.#call(this.#beatTimeoutMs(), (signal) =>
-      locks.renew(open.sessionId, { held: sent.held }, signal),
+      locks.renew(open.sessionId, { held: sent.held, ...news }, signal),
     );
     this.#ackedMs = sentMs;
+    share.told(news);
+    share.heard(snapshot);
     this.#inContact();
     onHeldAnswer(snapshot, sent);
     return snapshot;
@@ -259,11 +275,13 @@ export class SessionLink {
     const reopenings = this.#reopenings;
     return () => {
       const isSame = this.#reopenings === reopenings && this.#reopening === undefined;
-      return isSame ? asked : { ...asked, waiting: nobody };
+      return isSame ? asked : { ...asked, waiting: new Set() };
     };
   }
 
+  /** A server that was out of reach may have started again, and what it kept is not all that it was told. */
   #inContact(): void {
+    if (this.#outSinceMs !== undefined || this.#phase === 'lost') this.#parts.share.retell();
     this.#phase = 'online';
     this.#outSinceMs = undefined;
   }
@@ -278,14 +296,4 @@ export class SessionLink {
     await this.#parts.clock.sleep(ms, this.#closing.signal).catch(() => {});
     return !this.#closing.signal.aborted;
   }
-}
-
-function silence(ms: number): LayerpullError {
-  return new LayerpullError('lock_unreachable', `the lock server did not answer within ${ms / 1_000} s`, {
-    hint: 'see whether it runs and can be reached from here',
-  });
-}
-
-export function isUnknownSession(error: unknown): boolean {
-  return isLayerpullError(error) && error.code === 'session_unknown';
 }

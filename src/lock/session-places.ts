@@ -1,7 +1,7 @@
 import { abortable, type Deferred, deferred } from '../core/abort.ts';
 import type { RequestId, Token } from '../core/ids.ts';
 import type { HolderRate } from './holder-rate.ts';
-import type { HolderView, LayerAcquire, PlaceChange } from './locks.ts';
+import type { HolderView, LayerAcquire, PlaceChange, Source } from './locks.ts';
 
 /** One request for a lock, from the first question until it is answered for good. */
 export interface PendingRequest {
@@ -23,6 +23,10 @@ export interface PendingRequest {
   placed(position: number, holder: HolderView | undefined): void;
   /** The lock waits to be claimed; so many wait behind it. */
   offer(token: Token, waiters: number): void;
+  /** Where to read under the lock of `token`, told before the lock itself. */
+  lead(token: Token, source: Source): void;
+  /** Where to read under the lock of `token`, if that was told already. */
+  sourceFor(token: Token): Source | undefined;
   /** Keeps the newest change for whoever reads next. */
   push(change: PlaceChange): void;
   next(signal: AbortSignal): Promise<PlaceChange>;
@@ -53,6 +57,7 @@ class Pending implements PendingRequest {
   position = 0;
   holder: HolderView | undefined = undefined;
   offered: Token | undefined = undefined;
+  #lead: { readonly token: Token; readonly source: Source } | undefined;
   #newest: PlaceChange | undefined;
   #arrival: Deferred<void> = deferred();
 
@@ -78,6 +83,14 @@ class Pending implements PendingRequest {
   offer(token: Token, waiters: number): void {
     this.offered = token;
     this.push({ kind: 'granted', waiters });
+  }
+
+  lead(token: Token, source: Source): void {
+    this.#lead = { token, source };
+  }
+
+  sourceFor(token: Token): Source | undefined {
+    return this.#lead?.token === token ? this.#lead.source : undefined;
   }
 
   push(change: PlaceChange): void {

@@ -1,56 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { abortable } from '../core/abort.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Digest } from '../core/digest.ts';
 import { isLayerpullError, type LayerpullError } from '../core/errors.ts';
-import { type NodeId, type SessionId, type StoreId, toSessionId } from '../core/ids.ts';
+import { type SessionId, toSessionId } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
-import type {
-  AcquireReply,
-  Hold,
-  LayerAcquire,
-  LayerReply,
-  Locks,
-  Place,
-  PlaceChange,
-  SessionLocks,
-} from './locks.ts';
+import type { AcquireReply, Hold, LayerAcquire, LayerReply, Outcome, Place, PlaceChange } from './locks.ts';
 import { type Asked, SessionBook } from './session-book.ts';
 import { defaultBounds, type SessionBounds } from './session-bounds.ts';
 import { SessionCalls } from './session-calls.ts';
-import { createHold, uncoordinatedHold } from './session-holds.ts';
+import { createGuide } from './session-guides.ts';
+import { type ActiveHold, createHold, uncoordinatedHold } from './session-holds.ts';
 import { SessionLink } from './session-link.ts';
 import type { PendingRequest } from './session-places.ts';
+import type { LockSession, LockSessionOptions } from './session-port.ts';
+import { SessionShare } from './session-share.ts';
 import { slowHolder } from './session-warnings.ts';
 
-export interface LockSessionOptions {
-  readonly locks: Locks;
-  readonly nodeId: NodeId;
-  /** Sessions with the same store id share a store and wait for each other. Default: the domain `default`. */
-  readonly storeId?: StoreId;
-  readonly clock: Clock;
-  readonly log?: Log;
-  /**
-   * `fallback`: without the lock server, or behind a holder that is too slow, every request is granted at once; `fail`:
-   * without the lock server it throws, and no holder is left. Default `fallback`.
-   */
-  readonly onLockFailure?: 'fallback' | 'fail';
-  /** Told once each time coordination is lost, and once for each layer whose holder is left. */
-  readonly onWarning?: (warning: LayerpullError) => void;
-  readonly bounds?: Partial<SessionBounds>;
-  /** Random number in [0, 1): spreads heartbeats and retries. Default `Math.random`. */
-  readonly random?: () => number;
-}
-
-/** One live session at a lock service. It uses one resource once at a time: a second request for it waits for the first. */
-export interface LockSession extends SessionLocks {
-  /** Makes the first contact. @throws LayerpullError `lock_*` when no lock service is in reach; `signal.reason` */
-  connect(signal: AbortSignal): Promise<void>;
-  /**
-   * Ends the session: its locks are revoked and freed as failed, who waits is woken, and requests that are under way
-   * or come later throw `lock_lost`. Idempotent, never throws.
-   */
-  close(): Promise<void>;
-}
+export type { LockSession, LockSessionOptions } from './session-port.ts';
 
 /**
  * Makes a session that is opened by its first request and kept by a stream and heartbeats. It comes back by itself
@@ -68,6 +34,7 @@ class Session implements LockSession {
   readonly #book: SessionBook;
   readonly #link: SessionLink;
   readonly #calls: SessionCalls;
+  readonly #share = new SessionShare();
   #failure: LayerpullError | undefined;
 
   constructor(options: LockSessionOptions) {
@@ -101,6 +68,20 @@ class Session implements LockSession {
     const pending = this.#book.begin(request);
     if (!pending) return { kind: 'queued', place: this.#placeBehindOneself(request) };
     return isReady ? await this.#acquireFromServer(pending, signal) : this.#goAlone(pending);
+  }
+
+  announce(add: readonly Digest[], remove: readonly Digest[]): void {
+    this.#share.announce({ add, remove });
+  }
+
+  async drain(): Promise<void> {
+    this.#share.drain();
+    await this.#link.tellNow();
+  }
+
+  children(): number {
+    // Nobody says when they are done.
+    return this.#link.isInContact ? this.#share.children : 0;
   }
 
   async close(): Promise<void> {
@@ -175,17 +156,31 @@ class Session implements LockSession {
 
   #hold(pending: PendingRequest, grant: Extract<AcquireReply, { kind: 'granted' }>): Hold {
     const { request } = pending;
-    const { token, source } = grant;
-    const active = createHold({
-      ...{ request, token, source, clock: this.#options.clock, ...this.#bound(request) },
+    const { token } = grant;
+    const { clock } = this.#options;
+    const guide = createGuide({
+      source: pending.sourceFor(token) ?? grant.source,
+      clock,
+      ask: (report, signal) =>
+        this.#calls.source({ resourceId: request.resourceId, token, ...report }, signal),
+    });
+    const active: ActiveHold = createHold({
+      ...{ request, token, guide, clock, ...this.#bound(request) },
       onProgress: () => this.#link.noteProgress(),
       onRelease: async (outcome) => {
-        if (!active.hold.revoked.aborted) await this.#calls.release(request, token, outcome);
-        this.#book.endHold(request, active);
+        const isAwaited = request.type !== 'pull' || active.waiters > 0;
+        const ended = this.#endHold(request, active, outcome, isAwaited);
+        await (isAwaited ? ended : this.#calls.unlessOutOfReach(ended));
       },
     });
     this.#book.hold(request, active);
     return active.hold;
+  }
+
+  async #endHold(request: LayerAcquire, active: ActiveHold, outcome: Outcome, isAwaited: boolean) {
+    const { hold, token } = active;
+    if (!hold.revoked.aborted) await this.#calls.release(request, token, outcome, isAwaited);
+    this.#book.endHold(request, active);
   }
 
   /** A pull out of touch goes on: the store keeps two apart. What changes content that is there stops in time. */
@@ -256,11 +251,16 @@ class Session implements LockSession {
   }
 
   #openLink(random: () => number): SessionLink {
-    const { locks, clock, nodeId, storeId } = this.#options;
+    const { locks, clock, nodeId, storeId, url, zone } = this.#options;
     const book = this.#book;
     return new SessionLink({
-      ...{ locks, clock, random, bounds: this.#bounds },
-      open: { sessionId: this.sessionId, nodeId, ...(storeId === undefined ? {} : { storeId }) },
+      ...{ locks, clock, random, bounds: this.#bounds, share: this.#share },
+      open: {
+        ...{ sessionId: this.sessionId, nodeId },
+        ...(storeId === undefined ? {} : { storeId }),
+        ...(url === undefined ? {} : { url }),
+        ...(zone === undefined ? {} : { zone }),
+      },
       asked: () => book.asked(),
       onEvent: (event, asked: Asked) => book.onEvent(event, asked),
       onSnapshot: (snapshot, asked) => book.onSnapshot(snapshot, asked),

@@ -39,6 +39,7 @@ export function tellCopiesApart(options: StoreCopiesOptions): Locks {
     release: (...args) => locks.release(...args),
     decline: (...args) => locks.decline(...args),
     watchResource: (...args) => locks.watchResource(...args),
+    sources: (...args) => locks.sources(...args),
     status: (...args) => locks.status(...args),
     list: (...args) => locks.list(...args),
     nodes: (...args) => locks.nodes(...args),

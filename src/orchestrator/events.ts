@@ -15,7 +15,10 @@ export interface ByteSource extends LayerSource {
   readonly bytes: number;
 }
 
-/** `present`: was in the store before; `skipped`: another node of this store finished it meanwhile. */
+/**
+ * `present`: was in the store before; `skipped`: another node of this store finished it meanwhile; `copied`: read from
+ * peers, and the registry gave no byte of it; `downloaded`: the registry gave all of it, or a part.
+ */
 export type OutcomeKind = 'downloaded' | 'copied' | 'skipped' | 'present';
 
 /** What a pull tells while it runs. `docs/events.md` is the public form. */
@@ -62,6 +65,8 @@ export type PullEvent =
       readonly sources?: readonly ByteSource[];
       /** Bytes this process transferred. */
       readonly bytes: number;
+      /** Those of them that came from peers, if any did. */
+      readonly bytesFromPeers?: number;
       readonly durationMs: number;
     }
   | { readonly kind: 'failed'; readonly digest: Digest; readonly code: string; readonly message: string }
@@ -87,6 +92,8 @@ export interface LayerResult {
   readonly sources?: readonly ByteSource[];
   /** Bytes this process transferred. */
   readonly bytes: number;
+  /** Those of them that came from peers, if any did. */
+  readonly bytesFromPeers?: number;
   readonly durationMs: number;
 }
 
@@ -126,6 +133,8 @@ export interface PullResult {
   readonly bytesFromPeers: number;
   /** Bytes of the image that this process did not have to transfer. */
   readonly bytesSaved: number;
+  /** Bytes that the registry would have had to send, were there no others: copied from peers, or brought by another process. */
+  readonly bytesSpared: number;
   readonly durationMs: number;
   /** With `--output`. */
   readonly output?: OutputResult;

@@ -81,7 +81,13 @@ function merge(before: readonly LayerResult[], again: readonly LayerResult[]): L
     if (!first) return result;
     const { bytes, durationMs } = first;
     const last = result.outcome === 'present' ? first : result;
-    return { ...last, bytes: bytes + result.bytes, durationMs: durationMs + result.durationMs };
+    const fromPeers = (first.bytesFromPeers ?? 0) + (result.bytesFromPeers ?? 0);
+    return {
+      ...last,
+      bytes: bytes + result.bytes,
+      ...(fromPeers > 0 ? { bytesFromPeers: fromPeers } : {}),
+      durationMs: durationMs + result.durationMs,
+    };
   });
 }
 

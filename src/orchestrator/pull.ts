@@ -1,5 +1,6 @@
 import { forMany } from '../core/abort.ts';
 import { type Descriptor, formatPlatform } from '../core/descriptor.ts';
+import type { Digest } from '../core/digest.ts';
 import { toLayerpullError } from '../core/errors.ts';
 import type { SessionLocks } from '../lock/locks.ts';
 import type { ImageRegistry, ResolvedImage } from '../registry/image-registry.ts';
@@ -10,6 +11,7 @@ import { explainingForeign } from './foreign.ts';
 import { keepingAll, type SharedStore } from './keep.ts';
 import { pullLayer } from './layer.ts';
 import { type PullOutput, writeOutput } from './output.ts';
+import type { PeerReading } from './peers.ts';
 import { type PullPlan, planPull } from './plan.ts';
 import { createSlots } from './pool.ts';
 import { announce, neededBy, type PullRequest, recordsOf, summarise, type Teller } from './summary.ts';
@@ -28,6 +30,10 @@ export interface PullParts extends Teller {
   /** Layers downloaded at once. */
   readonly concurrency: number;
   readonly transfer?: TransferBounds;
+  /** Other nodes to read layers from. Default: none. */
+  readonly peers?: PeerReading | undefined;
+  /** Hears of each blob that is whole in the store, however it came there. */
+  readonly onStored?: ((digest: Digest) => void) | undefined;
   /** Where the image is written besides the store. */
   readonly output?: PullOutput | undefined;
 }
@@ -82,7 +88,9 @@ async function pullBlobs(
   const source = explainingForeign(parts.registry.blobs(image.reference));
   const runs = plan.blobs.map(async (blob) => {
     try {
-      return await pullLayer(blob, { ...parts, slots, source, signal: anyEnd });
+      const result = await pullLayer(blob, { ...parts, slots, source, signal: anyEnd });
+      parts.onStored?.(blob.digest);
+      return result;
     } catch (error) {
       if (!anyEnd.aborted) tellFailure(blob, error, parts.onEvent);
       failed.abort(error);

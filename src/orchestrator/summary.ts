@@ -58,7 +58,7 @@ export function summarise(
   { node, clock }: Teller,
 ): PullResult {
   const { image } = request;
-  const bytesFrom = (kind: string) => sum(layers.filter((layer) => layer.source.kind === kind));
+  const bytesFromPeers = layers.reduce((bytes, layer) => bytes + (layer.bytesFromPeers ?? 0), 0);
   return {
     reference: request.name,
     digest: imageDigest(image),
@@ -68,11 +68,17 @@ export function summarise(
     node,
     store,
     layers,
-    bytesFromRegistry: bytesFrom('registry'),
-    bytesFromPeers: bytesFrom('peer'),
+    bytesFromRegistry: sum(layers) - bytesFromPeers,
+    bytesFromPeers,
     bytesSaved: Math.max(0, plan.totalBytes - sum(layers)),
+    bytesSpared: layers.reduce((bytes, layer) => bytes + sparedBy(layer), 0),
     durationMs: Math.round(clock.now() - request.startedMs),
   };
+}
+
+/** Never more than the layer: bytes that were thrown away spared nothing. */
+function sparedBy({ outcome, size, bytesFromPeers = 0 }: LayerResult): number {
+  return outcome === 'skipped' ? size : Math.min(size, bytesFromPeers);
 }
 
 function sum(layers: readonly LayerResult[]): number {

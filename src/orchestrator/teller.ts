@@ -1,13 +1,12 @@
 import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
+import type { NodeId } from '../core/ids.ts';
 import type { LayerEvent } from '../hooks/layer-events.ts';
-import type { ByteSource, LayerSource, PullEvent } from './events.ts';
+import type { LayerSource, PullEvent } from './events.ts';
 
 /** Turns the hook's events for one layer into the pull's. */
 export interface Teller {
   tell(event: LayerEvent): void;
-  /** Who gave the bytes of the last attempt, in the order in which they did. */
-  givers(): readonly ByteSource[];
   stop(): void;
 }
 
@@ -28,7 +27,6 @@ export function startTelling({ blob, url, clock, onEvent }: TellerOptions): Tell
   let reached = 0;
   let told = 0;
   let current: string | undefined;
-  let gave = new Map<string, number>();
 
   const tellProgress = () => {
     if (reached === told) return;
@@ -36,11 +34,13 @@ export function startTelling({ blob, url, clock, onEvent }: TellerOptions): Tell
     onEvent({ kind: 'progress', digest, size, offset: reached });
   };
   /** The first source of an attempt begins it, every other one takes over. */
-  const tellSource = (next: string, reason?: string) => {
+  const tellSource = (next: string, peer?: NodeId, reason?: string) => {
     if (next === current) return;
     const isFirst = current === undefined;
     current = next;
-    const source: LayerSource = { kind: 'registry', url: next };
+    const source: LayerSource = peer
+      ? { kind: 'peer', url: next, node: peer }
+      : { kind: 'registry', url: next };
     if (isFirst) return onEvent({ kind: 'downloading', digest, size, offset: reached, source });
     tellProgress();
     onEvent({
@@ -55,12 +55,9 @@ export function startTelling({ blob, url, clock, onEvent }: TellerOptions): Tell
   const start = (offset: number) => {
     reached = told = offset;
     current = undefined;
-    gave = new Map();
   };
   const advance = (offset: number) => {
     tellSource(current ?? url);
-    const giver = current ?? url;
-    gave.set(giver, (gave.get(giver) ?? 0) + offset - reached);
     reached = offset;
   };
   const tell = (event: LayerEvent) => {
@@ -70,7 +67,7 @@ export function startTelling({ blob, url, clock, onEvent }: TellerOptions): Tell
       case 'started':
         return start(event.offset);
       case 'source':
-        return tellSource(event.url, event.reason);
+        return tellSource(event.url, event.peer, event.reason);
       case 'revoked':
         return onEvent({ kind: 'retrying', digest, message: event.message });
       case 'progress':
@@ -80,7 +77,6 @@ export function startTelling({ blob, url, clock, onEvent }: TellerOptions): Tell
   const stopTicking = clock.every(progressEveryMs, tellProgress);
   return {
     tell,
-    givers: () => [...gave].map(([giver, bytes]) => ({ kind: 'registry', url: giver, bytes })),
     stop: () => {
       stopTicking();
       tellProgress();

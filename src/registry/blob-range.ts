@@ -3,9 +3,9 @@ import { LayerpullError } from '../core/errors.ts';
 import { contentLength } from '../http/limits.ts';
 import type { FollowedResponse } from '../http/redirects.ts';
 
-/** A closed range, as some registries and caches handle open ones badly. Bytes 0 on need none. */
-export function rangeHeader(offset: number, size: number): Record<string, string> {
-  return offset === 0 ? {} : { range: `bytes=${offset}-${size - 1}` };
+/** A closed range, as some registries and caches handle open ones badly. Bytes 0 on need none, unless `always`. */
+export function rangeHeader(offset: number, size: number, always = false): Record<string, string> {
+  return offset === 0 && !always ? {} : { range: `bytes=${offset}-${size - 1}` };
 }
 
 /** Whether a 206 brings exactly the bytes from `offset` to the end (RFC 9110, section 14.4). */

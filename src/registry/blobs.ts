@@ -1,6 +1,6 @@
 import { systemClock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
-import { isLayerpullError } from '../core/errors.ts';
+import { isLayerpullError, LayerpullError } from '../core/errors.ts';
 import type { FollowedResponse } from '../http/redirects.ts';
 import { transportProblem } from '../http/transport.ts';
 import type { BlobSource, OpenBlob } from '../source/blob-source.ts';
@@ -11,6 +11,16 @@ import { bringsRange, checkHeaders, rangeHeader, wrongSize } from './blob-range.
 import { blobUrl, isAnswerOf } from './endpoint.ts';
 import { cutShort, redirectedError, statusError } from './failures.ts';
 
+export interface BlobRanges {
+  /**
+   * Asks for a range also from byte 0 on, so that the server is told the size, and takes no other bytes than those asked
+   * for. Default false.
+   */
+  readonly alwaysRanged?: boolean;
+}
+
+type BlobScope = Scope & Required<BlobRanges>;
+
 /**
  * The blobs of one repository. A server that falls silent is left with `registry_stalled`. No retries here: whoever
  * stores the bytes knows where to go on.
@@ -18,13 +28,14 @@ import { cutShort, redirectedError, statusError } from './failures.ts';
 export function createBlobs(
   access: Access,
   scope: Scope,
-  stall: StallOptions = { clock: systemClock },
+  options: StallOptions & BlobRanges = { clock: systemClock },
 ): BlobSource {
+  const { alwaysRanged = false } = options;
   const source: BlobSource = {
     url: scope.endpoint.base.origin,
-    open: (layer, request) => readBlob(access, scope, layer, request),
+    open: (layer, request) => readBlob(access, { ...scope, alwaysRanged }, layer, request),
   };
-  return endingStalls(source, stall);
+  return endingStalls(source, options);
 }
 
 type BlobRequest = OpenBlob & { readonly offset: number };
@@ -37,7 +48,7 @@ interface Opened {
 
 async function* readBlob(
   access: Access,
-  scope: Scope,
+  scope: BlobScope,
   layer: Descriptor,
   request: OpenBlob,
 ): AsyncGenerator<Uint8Array> {
@@ -65,13 +76,14 @@ async function* readBlob(
 /** Asks for the rest from `offset`. A registry that cannot give ranges is read from the start. */
 async function openAt(
   access: Access,
-  scope: Scope,
+  scope: BlobScope,
   layer: Descriptor,
   request: BlobRequest,
 ): Promise<Opened> {
   const { offset } = request;
   const response = await get(access, scope, layer, request);
-  if (offset > 0 && (response.status === 416 || isOtherRange(response, layer, offset))) {
+  const isRefused = response.status === 416 || isOtherRange(response, layer, offset);
+  if (offset > 0 && !scope.alwaysRanged && isRefused) {
     await response.discard();
     return await accept(await get(access, scope, layer, { ...request, offset: 0 }), scope, layer, 0);
   }
@@ -82,21 +94,29 @@ function isOtherRange(response: FollowedResponse, layer: Descriptor, offset: num
   return response.status === 206 && !bringsRange(response, offset, layer.size);
 }
 
+function otherRange({ host }: URL, { digest }: Descriptor): LayerpullError {
+  return new LayerpullError(
+    'registry_protocol',
+    `${host} sends other bytes of ${digest} than were asked for`,
+  );
+}
+
 /** Time is kept by whoever watches for stalls: the limits of the client would only cut in before. */
-function get(access: Access, scope: Scope, layer: Descriptor, { offset, signal, onHold }: BlobRequest) {
+function get(access: Access, scope: BlobScope, layer: Descriptor, { offset, signal, onHold }: BlobRequest) {
   const url = blobUrl(scope.endpoint, scope.repository, layer.digest);
-  const headers = rangeHeader(offset, layer.size);
+  const headers = rangeHeader(offset, layer.size, scope.alwaysRanged);
   return access.get(scope, { url, headers, signal, onHold, headersTimeoutMs: 0, bodyTimeoutMs: 0 });
 }
 
 async function accept(
   response: FollowedResponse,
-  scope: Scope,
+  scope: BlobScope,
   layer: Descriptor,
   offset: number,
 ): Promise<Opened> {
-  const start = response.status === 206 && offset > 0 ? offset : 0;
-  if (response.status !== 200 && start === 0) {
+  const isPart = response.status === 206 && (offset > 0 || scope.alwaysRanged);
+  const start = isPart ? offset : 0;
+  if (response.status !== 200 && !isPart) {
     const name = `${layer.digest} of ${scope.endpoint.registry}/${scope.repository}`;
     const asked = blobUrl(scope.endpoint, scope.repository, layer.digest);
     const { pathname, search } = response.url;
@@ -104,6 +124,7 @@ async function accept(
     throw await (own ? statusError : redirectedError)({ kind: 'blob', name }, response.url, response);
   }
   try {
+    if (isPart && isOtherRange(response, layer, offset)) throw otherRange(response.url, layer);
     checkHeaders(response, layer, layer.size - start);
   } catch (error) {
     await response.discard();

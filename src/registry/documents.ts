@@ -5,6 +5,7 @@ import { LayerpullError } from '../core/errors.ts';
 import { retry } from '../core/retry.ts';
 import { contentLength, readWhole } from '../http/limits.ts';
 import type { FollowedResponse } from '../http/redirects.ts';
+import type { BlobSource } from '../source/blob-source.ts';
 import { type RetryBounds, retrying } from '../source/retry-table.ts';
 import type { Access } from './access.ts';
 import type { Scope } from './auth.ts';
@@ -50,6 +51,19 @@ export async function fetchDocument(reader: Reader, wanted: Wanted, signal: Abor
     clock,
     signal,
   });
+}
+
+/** One document of one registry as a source, which reads it with retries and gives nothing that is not verified. */
+export function documentSource(reader: Reader, wanted: Wanted): BlobSource {
+  const url = wanted.scope.endpoint.base.origin;
+  return {
+    url,
+    async *open(_, { offset = 0, signal, onSource }) {
+      onSource?.({ url, offset });
+      const { document } = await fetchDocument(reader, wanted, signal);
+      yield document.bytes.subarray(offset);
+    },
+  };
 }
 
 async function fetchWithin(reader: Reader, wanted: Wanted, signal: AbortSignal): Promise<Fetched> {

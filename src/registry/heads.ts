@@ -1,5 +1,6 @@
 import { withDeadline } from '../core/abort.ts';
 import { type Digest, isDigest } from '../core/digest.ts';
+import { contentLength } from '../http/limits.ts';
 import type { Reader, Wanted } from './documents.ts';
 import { manifestUrl } from './endpoint.ts';
 import { unreachable } from './failures.ts';
@@ -9,6 +10,8 @@ import { acceptedTypes } from './manifest.ts';
 export interface Headed {
   readonly digest: Digest;
   readonly contentType: string | undefined;
+  /** Bytes, if it says so. */
+  readonly size: number | undefined;
 }
 
 /** A registry that cannot answer this soon is asked the long way. */
@@ -51,5 +54,7 @@ async function headOnce(
   await response.discard();
   if (response.status !== 200) return undefined;
   const named = digest ?? response.headers['docker-content-digest'] ?? '';
-  return isDigest(named) ? { digest: named, contentType: response.headers['content-type'] } : undefined;
+  const { headers } = response;
+  if (!isDigest(named)) return undefined;
+  return { digest: named, contentType: headers['content-type'], size: contentLength(headers) };
 }

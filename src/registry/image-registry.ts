@@ -15,6 +15,17 @@ export interface StoredDocuments {
   read(digest: Digest): Promise<Uint8Array | undefined>;
 }
 
+/** The way to documents that others may have read from the registry already. */
+export interface SharedDocuments {
+  /**
+   * The verified bytes of a document that the registry names: from another node, or from `registry`. Undefined where they
+   * have to be read from the registry the usual way.
+   *
+   * @throws what `registry` throws; LayerpullError `lock_*`, `content_refused`, `store_*`; `signal.reason`
+   */
+  bring(descriptor: Descriptor, registry: BlobSource, signal: AbortSignal): Promise<Uint8Array | undefined>;
+}
+
 /** What a reference is resolved to. */
 export interface ResolveOptions {
   readonly platform: Platform;
@@ -25,6 +36,12 @@ export interface ResolveOptions {
    * HEAD, which could save nothing.
    */
   readonly stored?: StoredDocuments;
+  /**
+   * How documents that are not at hand are taken once for many nodes. The registry is then always asked by HEAD first,
+   * which names the document, and shows that this node may read it and that the tag still means it. Default: each node
+   * reads them itself.
+   */
+  readonly shared?: SharedDocuments;
 }
 
 /** A manifest and what it lists. */

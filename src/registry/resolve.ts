@@ -26,7 +26,8 @@ export async function resolveImage(
   const { tag = 'latest', digest } = reference;
   const name = formatReference(reference);
   const most = options.allPlatforms ? maxDocuments.ofAll : maxDocuments.ofOne;
-  const walk = { reader, scope, name, stored: options.stored, signal, budget: most, maxDocuments: most };
+  const { stored, shared } = options;
+  const walk = { reader, scope, name, stored, shared, signal, budget: most, maxDocuments: most };
   const wanted = { scope, name, tagOrDigest: digest ?? tag, ...(digest === undefined ? {} : { digest }) };
   const top = await fetchTop(walk, wanted);
   return assemble(reference, top, await findBehind(walk, top, options));

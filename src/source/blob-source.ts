@@ -28,6 +28,8 @@ export interface OpenBlob {
   readonly onHold?: (holding: boolean) => void;
   /** Asked about each of several sources, by url, before it is read. Default: all are good. */
   readonly standing?: (url: string) => Standing;
+  /** How often it began again because bytes were wrong that peers had handed on. Default 0. */
+  readonly restarts?: number;
   /** Hears of each source before it is asked. Bytes that come then are its bytes. */
   readonly onSource?: (use: SourceUse) => void;
 }

@@ -1,5 +1,6 @@
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { type Clock, systemClock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import { type Digest, isDigest } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
@@ -7,18 +8,25 @@ import type { BlobStore, ByteRange, Ingest, IngestOptions, Writer } from './blob
 import { deleteBlob } from './deletion.ts';
 import { storageError, storing } from './files.ts';
 import { FolderSync } from './folder-sync.ts';
+import { GrowthBell } from './growth-bell.ts';
 import { FileIngest } from './ingest.ts';
 import { blobPath, type Layout, partialsPath } from './layout.ts';
 import { createPartial } from './partials.ts';
 import type { References } from './references.ts';
 import { type OpenSink, openInlineSink } from './sink.ts';
 
+export interface BlobsOptions {
+  /** Default: in this thread. */
+  readonly openSink?: OpenSink | undefined;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** Rung when a partial has grown. */
+  readonly bell?: GrowthBell;
+}
+
 /** The blobs of an OCI layout. */
-export function createBlobs(
-  layout: Layout,
-  references: References,
-  openSink: OpenSink = openInlineSink,
-): BlobStore {
+export function createBlobs(layout: Layout, references: References, options: BlobsOptions = {}): BlobStore {
+  const { openSink = openInlineSink, clock = systemClock, bell = new GrowthBell() } = options;
   const has = (descriptor: Descriptor) => hasBlob(layout, descriptor);
   const folderSync = new FolderSync();
   return {
@@ -28,7 +36,7 @@ export function createBlobs(
     open: (digest, range) => openBlob(layout, digest, range),
     ingest: (descriptor, writer, options = {}) =>
       storing(`store ${descriptor.digest}`, () =>
-        startIngest({ layout, references, folderSync, openSink }, descriptor, writer, options),
+        startIngest({ layout, references, folderSync, openSink, clock, bell }, descriptor, writer, options),
       ),
     delete: (digest, options) =>
       storing(`delete ${digest}`, () => deleteBlob(layout, references, digest, options)),
@@ -78,10 +86,12 @@ interface IngestInto {
   readonly references: References;
   readonly folderSync: FolderSync;
   readonly openSink: OpenSink;
+  readonly clock: Clock;
+  readonly bell: GrowthBell;
 }
 
 async function startIngest(
-  { layout, references, folderSync, openSink }: IngestInto,
+  { layout, references, folderSync, openSink, clock, bell }: IngestInto,
   descriptor: Descriptor,
   writer: Writer,
   { fresh, onCopied }: IngestOptions,
@@ -94,7 +104,8 @@ async function startIngest(
     target: blobPath(layout, descriptor.digest),
     isThere: () => hasBlob(layout, descriptor),
     isOursAlone: () => references.isOursAlone(descriptor.digest),
-    ...{ folderSync, openSink },
+    ...{ folderSync, openSink, clock },
+    onGrowth: () => bell.ring(descriptor.digest),
   });
   if (fresh) return ingest;
   try {

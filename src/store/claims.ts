@@ -6,6 +6,7 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { isDigest } from '../core/digest.ts';
 import { systemCodeOf } from '../core/errors.ts';
+import { tryLock } from './file-lock.ts';
 import { fileMode, folderMode, syncFolder } from './files.ts';
 import { claimsPath, ingestPath, type Layout } from './layout.ts';
 import type { Claim, ClaimRequest } from './references.ts';
@@ -138,16 +139,6 @@ async function parseClaim(handle: FileHandle): Promise<StoredClaim | undefined> 
     return { ...claim, digests: claim.digests.filter(isDigest) };
   } catch {
     return undefined;
-  }
-}
-
-/** False also where the file system knows no locks. */
-async function tryLock(handle: FileHandle): Promise<boolean> {
-  try {
-    const { default: locks } = await import('fs-native-extensions');
-    return locks.tryLock(handle.fd);
-  } catch {
-    return false;
   }
 }
 

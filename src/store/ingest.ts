@@ -1,5 +1,6 @@
 import { lstat, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { Clock } from '../core/clock.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import { type Digest, digestAlgorithm } from '../core/digest.ts';
 import { LayerpullError, systemCodeOf } from '../core/errors.ts';
@@ -20,6 +21,8 @@ import type { OpenSink, Sink } from './sink.ts';
 /** Fewer, larger writes: what arrives from a socket comes in pieces of 16 to 64 KiB. */
 const writeBytes = 1_048_576;
 const shortRestBytes = 262_144;
+/** What waits is written this often, as others may read along. On a fast line the bytes are there before the time is. */
+const flushEveryMs = 20;
 /** A source that sends a byte at a time must not make us keep a million small buffers. */
 const maxPieces = 1_024;
 
@@ -37,6 +40,9 @@ export interface IngestParts {
   readonly folderSync: FolderSync;
   /** Hashes and appends. */
   readonly openSink: OpenSink;
+  readonly clock: Clock;
+  /** Called when the file has grown. */
+  readonly onGrowth: () => void;
 }
 
 /** Hashes and appends; see the port for its promises. */
@@ -50,12 +56,15 @@ export class FileIngest implements Ingest {
   #inherited: string | undefined;
   #isOpen = true;
   #inode: number | undefined;
-  #failure: unknown;
+  /** Rejects for ever after a write that failed: the file and the hash differ then, so nothing more is written. */
+  #flushed: Promise<void> = Promise.resolve();
+  readonly #stopFlushing: () => void;
 
   constructor(parts: IngestParts) {
     this.#parts = parts;
-    const { partial, descriptor } = parts;
-    this.#sink = parts.openSink(partial.handle, digestAlgorithm(descriptor.digest));
+    const { partial, descriptor, clock, onGrowth } = parts;
+    this.#sink = parts.openSink(partial.handle, digestAlgorithm(descriptor.digest), onGrowth);
+    this.#stopFlushing = clock.every(flushEveryMs, () => void this.#flush().catch(() => {}));
   }
 
   get offset(): number {
@@ -126,6 +135,7 @@ export class FileIngest implements Ingest {
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#stopFlushing();
     try {
       await this.#flush();
     } catch {
@@ -162,15 +172,14 @@ export class FileIngest implements Ingest {
     }
   }
 
-  /** After a write that failed the file and the hash differ: nothing more is written, and nothing published. */
-  async #flush(): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    try {
-      await this.#writeWaiting();
-    } catch (error) {
-      this.#failure = error;
-      throw error;
+  /** One write after the other. */
+  #flush(): Promise<void> {
+    if (this.#waiting.length > 0) {
+      this.#flushed = this.#flushed.then(() => this.#writeWaiting());
+      // Whoever flushes next hears of it.
+      this.#flushed.catch(() => {});
     }
+    return this.#flushed;
   }
 
   async #finishFile(): Promise<Digest> {

@@ -8,6 +8,9 @@ import { createBlobs } from './blobs.ts';
 import { replaceFile, storing } from './files.ts';
 import type { Garbage } from './garbage.ts';
 import { createGarbage } from './garbage-files.ts';
+import { createGrowing } from './growing.ts';
+import type { GrowingBlobs } from './growing-blobs.ts';
+import { GrowthBell } from './growth-bell.ts';
 import type { ImageStore } from './image-store.ts';
 import { createImages } from './images.ts';
 import { blobPath, ingestPath, type Layout, openLayout } from './layout.ts';
@@ -33,6 +36,8 @@ export interface OpenStoreOptions {
 /** A content store on disk: an OCI image layout that other tools read directly. */
 export interface Store {
   readonly blobs: BlobStore;
+  /** For those who serve blobs while they are being written. */
+  readonly growing: GrowingBlobs;
   readonly images: ImageStore;
   readonly references: References;
   readonly garbage: Garbage;
@@ -52,10 +57,12 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const { path: folder, clock, log = silentLog, tidy = true, openSink } = options;
   const layout = await storing(`use the store ${folder}`, () => openLayout(folder));
   const references = createReferences({ layout, clock });
-  const blobs = createBlobs(layout, references, openSink);
+  const bell = new GrowthBell();
+  const blobs = createBlobs(layout, references, { openSink, clock, bell });
   if (tidy) await tidyUp(layout, references, clock);
   return {
     blobs,
+    growing: createGrowing({ layout, clock, bell }),
     images: createImages({ layout, clock, log }),
     references,
     garbage: createGarbage({ layout, clock, references }),

@@ -6,10 +6,12 @@ import { digestHex, digestOf } from '../core/digest.ts';
 import { systemCodeOf } from '../core/errors.ts';
 import type { SessionId } from '../core/ids.ts';
 import type { Writer } from './blob-store.ts';
+import { tryLock } from './file-lock.ts';
 import { fileMode, folderMode } from './files.ts';
 
 /**
- * Partial blobs: `ingest/<alg>-<hex>/<session>-<token>`. Each has one writer for ever. Who takes over copies.
+ * Partial blobs: `ingest/<alg>-<hex>/<session>-<token>`. Each has one writer for ever. Who takes over copies. Its writer
+ * keeps an advisory lock on it while it has it open, by which those who read along tell that it is still there.
  * Names are opened exclusively and links are never followed, so nobody can be made to write elsewhere.
  */
 export interface Partial {
@@ -33,7 +35,9 @@ export async function createPartial(folder: string, { session, token }: Writer):
     try {
       const made = await mkdir(folder, { recursive: true, mode: folderMode });
       if (made === undefined) await removeStranger(folder);
-      return { file, handle: await open(file, exclusively, fileMode), hasOthers: made === undefined };
+      const handle = await open(file, exclusively, fileMode);
+      await tryLock(handle);
+      return { file, handle, hasOthers: made === undefined };
     } catch (error) {
       const code = systemCodeOf(error);
       const isRace = code === 'ENOENT' || code === 'EEXIST';

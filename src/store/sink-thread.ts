@@ -18,9 +18,11 @@ const blocksPerFile = 2;
  */
 export function createThreadSinks(program: URL): OpenSink {
   let thread: SinkThread | undefined;
-  return (handle, algorithm) => {
+  return (handle, algorithm, onAppended = () => {}) => {
     thread ??= new SinkThread(program);
-    return thread.isBroken ? openInlineSink(handle, algorithm) : thread.open(handle.fd, algorithm);
+    return thread.isBroken
+      ? openInlineSink(handle, algorithm, onAppended)
+      : thread.open(handle.fd, algorithm, onAppended);
   };
 }
 
@@ -40,10 +42,10 @@ class SinkThread {
     this.#worker.on('exit', () => this.#break(new Error('the thread that writes ended')));
   }
 
-  open(fd: number, algorithm: DigestAlgorithm): Sink {
+  open(fd: number, algorithm: DigestAlgorithm, onAppended: () => void): Sink {
     const file = this.#nextFile;
     this.#nextFile += 1;
-    const sink = new ThreadSink(file, algorithm, this);
+    const sink = new ThreadSink({ file, algorithm, onAppended }, this);
     this.#files.set(file, sink);
     this.send({ kind: 'open', file, fd, algorithm });
     return sink;
@@ -79,9 +81,16 @@ class SinkThread {
   }
 }
 
+interface ThreadFile {
+  readonly file: number;
+  readonly algorithm: DigestAlgorithm;
+  readonly onAppended: () => void;
+}
+
 class ThreadSink implements Sink {
   readonly #file: number;
   readonly #algorithm: DigestAlgorithm;
+  readonly #onAppended: () => void;
   readonly #thread: SinkThread;
   /** Blocks that the thread has. */
   #pending = 0;
@@ -89,9 +98,10 @@ class ThreadSink implements Sink {
   #room: Deferred<void> | undefined;
   #end: Deferred<Digest> | undefined;
 
-  constructor(file: number, algorithm: DigestAlgorithm, thread: SinkThread) {
+  constructor({ file, algorithm, onAppended }: ThreadFile, thread: SinkThread) {
     this.#file = file;
     this.#algorithm = algorithm;
+    this.#onAppended = onAppended;
     this.#thread = thread;
   }
 
@@ -144,6 +154,7 @@ class ThreadSink implements Sink {
     this.#thread.wait(-1);
     this.#thread.give(block);
     if (failure) this.fail(failure);
+    else this.#onAppended();
     this.#tellRoom();
   }
 

@@ -11,15 +11,17 @@ export interface Sink {
   settle(): Promise<void>;
 }
 
-export type OpenSink = (handle: FileHandle, algorithm: DigestAlgorithm) => Sink;
+/** @param onAppended called when pieces have reached the file */
+export type OpenSink = (handle: FileHandle, algorithm: DigestAlgorithm, onAppended?: () => void) => Sink;
 
 /** In this thread. */
-export const openInlineSink: OpenSink = (handle, algorithm) => {
+export const openInlineSink: OpenSink = (handle, algorithm, onAppended) => {
   const hash = startDigest(algorithm);
   return {
     async append(pieces) {
       for (const piece of pieces) hash.update(piece);
       await writeAll(handle, pieces);
+      onAppended?.();
     },
     async finish() {
       await handle.datasync();

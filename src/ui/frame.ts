@@ -65,7 +65,7 @@ export function describeOutcome(outcome: OutcomeKind, size: number, source?: Lay
     case 'downloaded':
       return `verified (${formatBytes(size)} from the registry)`;
     case 'copied':
-      return `verified (${formatBytes(size)} from ${source?.node ? oneLine(source.node) : 'a peer'})`;
+      return `verified (${formatBytes(size)} copied from ${source?.node ? oneLine(source.node) : 'a peer'})`;
     case 'skipped':
       return `skipped (${source?.node ? oneLine(source.node) : 'another process'} brought it)`;
     case 'present':

@@ -25,6 +25,10 @@ export interface Interrupt {
   readonly signal: AbortSignal;
   /** That error, once there is one. */
   reason(): LayerpullError | undefined;
+  /** From here on SIGHUP calls `listener` and ends nothing, as with other servers; undefined: it ends again. */
+  onHangup(listener: (() => void) | undefined): void;
+  /** Gives an orderly end more time: so many milliseconds from the first signal on. */
+  allow(graceMs: number): void;
   /** Stops listening; idempotent. */
   dispose(): void;
 }
@@ -36,12 +40,15 @@ const stopSignals: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
  * the exit code of the first.
  */
 export function listenForSignals(options: InterruptOptions): Interrupt {
-  const { source, clock, announce, exit, graceMs = 1_800 } = options;
+  const { source, clock, announce, exit } = options;
+  let { graceMs = 1_800 } = options;
   const controller = new AbortController();
   const disposed = new AbortController();
   let reason: LayerpullError | undefined;
+  let hangup: (() => void) | undefined;
 
   const onSignal = (signal: StopSignal) => {
+    if (signal === 'SIGHUP' && hangup) return hangup();
     if (reason) return exit(reason.exitCode);
     reason = reasonFor(signal);
     const { exitCode } = reason;
@@ -57,6 +64,12 @@ export function listenForSignals(options: InterruptOptions): Interrupt {
   return {
     signal: controller.signal,
     reason: () => reason,
+    onHangup: (listener) => {
+      hangup = listener;
+    },
+    allow(ms) {
+      graceMs = ms;
+    },
     dispose() {
       disposed.abort();
       for (const signal of stopSignals) source.off(signal, onSignal);

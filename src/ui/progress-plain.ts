@@ -1,5 +1,5 @@
 import { shortDigest } from '../core/digest.ts';
-import type { PullEvent } from '../orchestrator/events.ts';
+import type { LayerSource, PullEvent } from '../orchestrator/events.ts';
 import { createPalette } from './color.ts';
 import { describeOutcome, placeOf, renderSummary } from './frame.ts';
 import type { ProgressOptions, ProgressView } from './progress-view.ts';
@@ -64,17 +64,23 @@ function describeEvent(event: LayerEvent): string {
       return `waiting for ${event.holder ? oneLine(event.holder) : 'its turn'} at position ${event.position}`;
     case 'downloading': {
       const resumed = event.offset > 0 ? `, going on at ${formatBytes(event.offset)}` : '';
-      return `downloading ${formatBytes(event.size)} from ${oneLine(event.source.url ?? event.source.kind)}${resumed}`;
+      const verb = event.source.kind === 'peer' ? 'copying' : 'downloading';
+      return `${verb} ${formatBytes(event.size)} from ${placeOfSource(event.source)}${resumed}`;
     }
     case 'retrying':
       return `retrying: ${oneLine(event.message)}`;
     case 'switched': {
       const why = event.message === undefined ? '' : ` (${oneLine(event.message)})`;
-      return `going on at ${formatBytes(event.offset)} from ${oneLine(event.source.url ?? event.source.kind)}${why}`;
+      return `going on at ${formatBytes(event.offset)} from ${placeOfSource(event.source)}${why}`;
     }
     case 'finished':
       return describeOutcome(event.outcome, event.size, event.source);
     case 'failed':
       return `failed: ${oneLine(event.message)}`;
   }
+}
+
+/** A node by its name, any other server by its address. */
+function placeOfSource({ kind, url, node }: LayerSource): string {
+  return oneLine((kind === 'peer' ? node : url) ?? url ?? kind);
 }

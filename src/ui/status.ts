@@ -1,5 +1,5 @@
 import { shortDigest } from '../core/digest.ts';
-import type { ResourceView } from '../lock/locks.ts';
+import type { ResourceView, Source } from '../lock/locks.ts';
 import { renderTable } from './table.ts';
 import { formatBytesOf, formatDuration, oneLine } from './text.ts';
 
@@ -92,18 +92,28 @@ function progressOf({ offset, total }: { readonly offset: number; readonly total
   return `${formatBytesOf(offset, total)} (${Math.floor((offset / total) * 100)}%)`;
 }
 
+function sourceOf(source: Source): string {
+  if (source.kind === 'registry') return 'the registry';
+  const what = source.complete ? 'its copy' : 'while it downloads';
+  return `${oneLine(source.nodeId)} (${what}, ${oneLine(source.url)})`;
+}
+
 function renderDetail(view: ResourceView): string {
   const { resourceId, domain, holder, queue, copies, lastError } = view;
   const waiting = queue.map(
     ({ position, nodeId, waitingMs }) => `${position}. ${oneLine(nodeId)} (for ${formatDuration(waitingMs)})`,
   );
-  const finished = copies.map(({ nodeId, ageMs }) => `${oneLine(nodeId)} (${formatDuration(ageMs)} ago)`);
+  const finished = copies.map(
+    ({ nodeId, ageMs, url }) =>
+      `${oneLine(nodeId)} (${formatDuration(ageMs)} ago${url === undefined ? '' : `, ${oneLine(url)}`})`,
+  );
   const failure = lastError && `${oneLine(lastError.nodeId)}, ${formatDuration(lastError.ageMs)} ago:`;
   const fields: [string, string][] = [
     ['state', stateOf(view)],
     ['holder', holder ? oneLine(holder.nodeId) : '-'],
     ['since', holder ? `${formatDuration(holder.heldMs)} ago` : '-'],
     ['progress', holder ? progressOf(holder) : '-'],
+    ...(holder?.source ? [['reads from', sourceOf(holder.source)] satisfies [string, string]] : []),
     ['queue', waiting.join(', ') || '-'],
     ['copies', finished.join(', ') || '-'],
     ['last error', lastError ? `${failure} ${oneLine(lastError.message)}` : '-'],

@@ -14,6 +14,7 @@ vi.mock('../../src/compose/pull.ts', () => ({
     fake.configs.push(config);
     return {
       run: (image: string, signal: AbortSignal) => fake.run?.(image, signal, onEvent),
+      linger: async () => {},
       close: async () => {
         fake.closed += 1;
       },
@@ -69,6 +70,8 @@ describe('layerpull pull', () => {
       '1s',
       '--min-rate',
       '0',
+      '--linger',
+      '3s',
     ];
     await runCommand(Pull, 'busybox', ...flags, '--concurrency', '2', '--on-lock-failure', 'fail');
     expect(fake.configs).toEqual([
@@ -83,6 +86,7 @@ describe('layerpull pull', () => {
         registry: expect.objectContaining({ plainHttp: true }),
         onLockFailure: 'fail',
         bounds: expect.objectContaining({ firstContactMs: 1_000, minRateBytesPerSecond: 0 }),
+        share: { address: { host: undefined, port: 0 }, lingerMs: 3_000 },
       },
     ]);
   });

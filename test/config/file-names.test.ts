@@ -29,7 +29,7 @@ describe('the configuration file', () => {
     expect(readers.includes(`'${name}'`)).toBe(true);
   });
 
-  it.each(['config', 'json', 'dry-run', 'password', 'password-stdin', 'username'])(
+  it.each(['config', 'json', 'dry-run', 'password', 'password-stdin', 'username', 'print-config'])(
     'may not set %s, which belongs to one run',
     (name) => {
       expect(mayStandInFile(name)).toBe(false);

@@ -25,6 +25,8 @@ describe('the configuration of a pull', () => {
         minRateBytesPerSecond: 262_144,
         minRateWindowMs: 30_000,
       },
+      share: undefined,
+      zone: undefined,
     });
   });
 

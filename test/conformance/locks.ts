@@ -8,6 +8,7 @@ import { recoveryCases } from './locks/recovery.ts';
 import { releaseCases } from './locks/release.ts';
 import { restartCases } from './locks/restarts.ts';
 import { sessionCases } from './locks/sessions.ts';
+import { sourceCases } from './locks/sources.ts';
 import { streamCases } from './locks/streams.ts';
 import { useWorlds } from './locks/support.ts';
 import { viewCases } from './locks/views.ts';
@@ -15,8 +16,13 @@ import type { MakeLocks } from './locks/world.ts';
 
 export type { LocksSetup, LocksUnderTest, MakeLocks } from './locks/world.ts';
 
+export interface Promised {
+  /** False for locks that hand on what another service says of sources. Default true. */
+  readonly sources?: boolean;
+}
+
 /** What every implementation of `Locks` promises. Call it from a test file; `make` is called once per case. */
-export function describeLocks(name: string, make: MakeLocks): void {
+export function describeLocks(name: string, make: MakeLocks, { sources = true }: Promised = {}): void {
   describe(`the lock service: ${name}`, () => {
     const start = useWorlds(make);
     describe('one holder and one queue', () => queueCases(start));
@@ -29,6 +35,7 @@ export function describeLocks(name: string, make: MakeLocks): void {
     describe('views', () => viewCases(start));
     describe('nodes', () => nodeCases(start));
     describe('progress', () => progressCases(start));
+    if (sources) describe('sources', () => sourceCases(start));
   });
 }
 

@@ -4,6 +4,7 @@ import { systemClock as clock } from '../../src/core/clock.ts';
 import { silentLog as log } from '../../src/core/log.ts';
 import type { SessionEvent } from '../../src/lock/locks.ts';
 import * as requests from '../../src/lock/protocol/requests.ts';
+import { sourceRequestSchema } from '../../src/lock/protocol/sources.ts';
 import { createApp } from '../../src/lock/server/app.ts';
 import { createConnections } from '../../src/lock/server/connections.ts';
 import { defaultLimits as limits } from '../../src/lock/server/limits.ts';
@@ -57,6 +58,7 @@ const fields = {
   'GET /locks': requests.listSchema.pipe[0].entries,
   'POST /sessions': requests.openSessionSchema.pipe[0].entries,
   'PUT /sessions/ID': requests.heartbeatSchema.pipe[0].entries,
+  'POST /sources': sourceRequestSchema.pipe[0].entries,
 };
 
 describe('docs/protocol.md', () => {
@@ -79,7 +81,7 @@ describe('docs/protocol.md', () => {
   it('lists every event of a session', () => {
     const kinds: Record<SessionEvent['kind'], true> = {
       ...{ snapshot: true, granted: true, queued: true, completed: true },
-      ...{ failed: true, revoked: true, ping: true },
+      ...{ failed: true, revoked: true, source: true, ping: true },
     };
     const documented = fieldsIn(sections.get('GET /lock/subscribe?session=ID') ?? '');
     expect(documented.sort()).toEqual([...Object.keys(kinds), 'closed'].sort());

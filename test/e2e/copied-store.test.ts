@@ -28,13 +28,13 @@ function addImages(fake: FakeRegistry) {
   return { golden, first, second, both, digest, own };
 }
 
-/** A store with one image, pulled with a lock server, and a copy of it. */
+/** A store with one image, pulled with a lock server, and a copy of it. No node gives another what it has. */
 async function setUp() {
   const { fake, store } = await setUpPull();
   const images = addImages(fake);
   const { url: server } = await startServer();
   const start = (reference: string, at: string, node: string) =>
-    startPull({ reference, store: at, server, node, more: ['--platform', 'linux/amd64'] });
+    startPull({ reference, store: at, server, node, more: ['--platform', 'linux/amd64', '--no-share'] });
   resultOf(await (await start(images.golden.reference, store, 'golden')).result());
   const copy = path.join(tempDir(), 'copy');
   cpSync(store, copy, { recursive: true });

@@ -6,6 +6,7 @@ import { type ErrorCode, errorTable } from '../../src/core/errors.ts';
 import { onCleanup } from '../support/cleanup.ts';
 import { runCli } from '../support/cli.ts';
 import { createFakeRegistry, type FakeImage, type FakeRegistry } from '../support/fake-registry.ts';
+import { fleetFiles } from '../support/fleet-files.ts';
 import { startServer } from '../support/pulls.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -73,6 +74,10 @@ const scenes: { readonly [code in ErrorCode]?: (scene: Scene) => Promise<string[
     writeFileSync(store, 'a file');
     return ['pull', image.reference, '--store', store];
   },
+  lock_denied: async ({ image, store }) => [
+    ...['pull', image.reference, '--store', store, '--on-lock-failure', 'fail'],
+    ...['--server', (await startServer(undefined, ['--ephemeral', ...fleetFiles().token])).url],
+  ],
   resource_not_found: async () => ['status', 'sha256:abc', '--server', (await startServer()).url],
   address_in_use: async ({ registry }) => ['serve', '--ephemeral', '--addr', registry.host],
 };

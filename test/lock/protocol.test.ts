@@ -174,12 +174,19 @@ describe('replies', () => {
 
   it('with a status or a list come out as they went in', () => {
     const age = fc.double({ min: 0, max: 1e9, noNaN: true }).map((value) => value + 0);
+    const readFrom = fc.oneof(
+      fc.constant({ kind: 'registry' as const }),
+      fc.record({
+        ...{ kind: fc.constant('peer' as const), url: fc.webUrl(), complete: fc.boolean() },
+        ...{ nodeId, sessionId },
+      }),
+    );
     const view: fc.Arbitrary<ResourceView> = fc.record(
       {
         resourceId: digest,
         domain: name,
         holder: fc.record(
-          { nodeId, sessionId, type, token, heldMs: age, offset: count, total: count },
+          { nodeId, sessionId, type, token, heldMs: age, offset: count, total: count, source: readFrom },
           { requiredKeys: ['nodeId', 'type', 'token', 'heldMs', 'offset', 'total'] },
         ),
         queue: fc.array(
@@ -190,7 +197,10 @@ describe('replies', () => {
           { maxLength: 3 },
         ),
         copies: fc.array(
-          fc.record({ nodeId, sessionId, ageMs: age }, { requiredKeys: ['nodeId', 'ageMs'] }),
+          fc.record(
+            { nodeId, sessionId, ageMs: age, url: fc.webUrl() },
+            { requiredKeys: ['nodeId', 'ageMs'] },
+          ),
           { maxLength: 3 },
         ),
         lastError: fc.record({ nodeId, message: text, ageMs: age }),
@@ -253,9 +263,10 @@ describe('events', () => {
   });
 
   it('of a name that nobody knows are none, and of a known name must be whole', () => {
-    expect(events.sessionEventFromWire('source', {})).toBeUndefined();
+    expect(events.sessionEventFromWire('later', {})).toBeUndefined();
     expect(events.sessionEventFromWire('constructor', {})).toBeUndefined();
     expect(events.sessionEventFromWire('granted', {})).toMatchObject({ ok: false });
+    expect(events.sessionEventFromWire('source', {})).toMatchObject({ ok: false });
   });
 
   it('of a resource come out as they went in', () => {

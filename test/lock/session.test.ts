@@ -141,6 +141,86 @@ describe('a session whose line breaks', () => {
   });
 });
 
+describe('a release that the server does not hear', () => {
+  /** Whether it is over by then. */
+  const watched = (releasing: Promise<void>) => {
+    const state = { isOver: false };
+    void releasing.then(() => {
+      state.isOver = true;
+    });
+    return state;
+  };
+
+  it('holds up nobody where nobody waits for it, and is told once the server is back', async () => {
+    const { clock, locks, open, ask } = createSessionStage();
+    const session = open('node-a');
+    const hold = holdOf(await ask(session));
+    locks.cut();
+    const first = watched(hold.release(success));
+    await clock.advance(1_000);
+    expect(first.isOver).toBe(true);
+    locks.mend();
+    await clock.advance(1_000);
+    expect(await ask(open('node-b'))).toMatchObject({ kind: 'skip' });
+  });
+
+  it('holds up nobody for a moment where contact was lost before', async () => {
+    const { clock, locks, open, ask } = createSessionStage();
+    const hold = holdOf(await ask(open('node-a')));
+    locks.cut();
+    await clock.advance(2_000);
+    const late = watched(hold.release(success));
+    await clock.advance(1);
+    expect(late.isOver).toBe(true);
+  });
+
+  it('is told for as long as the bounds allow where others of the store wait', async () => {
+    const { clock, locks, open, ask } = createSessionStage();
+    const hold = holdOf(await ask(open('node-a')));
+    await ask(open('node-b'));
+    hold.progress(1);
+    await clock.advance(2_000);
+    locks.cut();
+    const awaited = watched(hold.release(success));
+    await clock.advance(4_000);
+    expect(awaited.isOver).toBe(false);
+    await clock.advance(1_000);
+    expect(awaited.isOver).toBe(true);
+  });
+
+  it('keeps the next request of the session for the same layer behind it', async () => {
+    const { clock, locks, open, ask } = createSessionStage();
+    const session = open('node-a');
+    const hold = holdOf(await ask(session));
+    locks.cut();
+    await clock.advance(2_000);
+    const releasing = hold.release(success);
+    await clock.advance(1);
+    await releasing;
+    const behind = placeOf(await ask(session));
+    locks.mend();
+    await clock.advance(1_000);
+    expect(await behind.next(never)).toEqual({ kind: 'ended' });
+    expect(await ask(session)).toMatchObject({ kind: 'skip' });
+  });
+
+  it('is given up when the session is closed', async () => {
+    const { clock, locks, open, ask } = createSessionStage();
+    const session = open('node-a');
+    const hold = holdOf(await ask(session));
+    locks.cut();
+    void hold.release(success);
+    const closing = session.close();
+    await clock.advance(1_000);
+    await closing;
+    const releases = () => locks.calls.filter((call) => call === 'release').length;
+    const before = releases();
+    locks.mend();
+    await clock.advance(5_000);
+    expect(releases()).toBe(before);
+  });
+});
+
 describe('a session without a server', () => {
   it('goes on alone after one warning', async () => {
     const { locks, warnings, open, ask } = createSessionStage();

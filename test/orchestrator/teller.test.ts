@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { toNodeId } from '../../src/core/ids.ts';
 import type { PullEvent } from '../../src/orchestrator/events.ts';
 import { startTelling } from '../../src/orchestrator/teller.ts';
 import { blobOf } from '../support/blobs.ts';
@@ -62,21 +63,14 @@ describe('what a pull tells of a layer', () => {
     expect(told()).toEqual(['downloading 0']);
   });
 
-  it('counts the bytes of each giver, and forgets those that were thrown away', () => {
-    const { teller, started, source, progress } = setUp();
+  it('names the node where the bytes come from a peer', () => {
+    const { events, teller, started, source } = setUp();
     started(0);
-    source('http://wrong', 0);
-    progress(10);
-    started(2);
-    source('http://a', 2);
-    progress(5);
-    source('http://none', 5);
-    source('http://b', 5);
-    progress(7);
-    progress(10);
-    expect(teller.givers()).toEqual([
-      { kind: 'registry', url: 'http://a', bytes: 3 },
-      { kind: 'registry', url: 'http://b', bytes: 5 },
+    teller.tell({ kind: 'source', url: 'http://10.0.0.2:7041', offset: 0, peer: toNodeId('node-b') });
+    source('http://registry', 0, 'node-b fell silent');
+    expect(events.map((event) => ('source' in event ? event.source : undefined))).toEqual([
+      { kind: 'peer', url: 'http://10.0.0.2:7041', node: 'node-b' },
+      { kind: 'registry', url: 'http://registry' },
     ]);
   });
 

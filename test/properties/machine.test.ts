@@ -59,8 +59,19 @@ describe('the rules of the lock service, whatever happens in whatever order', ()
         }
         run.player.stopListening();
         checkStep(run.history, run.player, () => run.player.pass(1_300_000));
-        const { locks, active, idle, timedHolds, timedPlaces, sessions } = run.player.state;
-        const sizes = [locks, active, idle, timedHolds, timedPlaces, sessions].map(({ size }) => size);
+        const { locks, active, idle, timedHolds, timedPlaces, ...rest } = run.player.state;
+        const { sessions, stores, swarms, lostSessions } = rest;
+        const sizes = [
+          locks,
+          active,
+          idle,
+          timedHolds,
+          timedPlaces,
+          sessions,
+          stores,
+          swarms,
+          lostSessions,
+        ].map(({ size }) => size);
         if (sizes.some((size) => size > 0)) throw new Error(`something is left: ${sizes}`);
       }),
       soakRuns(0.1),

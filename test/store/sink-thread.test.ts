@@ -88,6 +88,17 @@ describe.each([
     await sink.settle();
   });
 
+  it('tells of bytes when they are in the file, not before', async () => {
+    const { file, handle } = await openFile();
+    const sizes: number[] = [];
+    const sink = kind()(handle, 'sha256', () => sizes.push(readFileSync(file).length));
+    await sink.append([Buffer.alloc(1_500_000, 'x')]);
+    await sink.append([Buffer.alloc(500_000, 'x')]);
+    await sink.settle();
+    expect(sizes.at(-1)).toBe(2_000_000);
+    expect(sizes.every((size) => size > 0)).toBe(true);
+  });
+
   it('has written all that it took once it is settled, though nobody finished it', async () => {
     const { file, handle } = await openFile();
     const sink = kind()(handle, 'sha256');

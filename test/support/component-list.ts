@@ -2,7 +2,14 @@ import fs from 'node:fs';
 import { inRoot } from './root.ts';
 
 /** The real programs of scripts/lib/component-table.js. */
-export type ComponentName = 'docker-registry' | 'skopeo' | 'podman' | 'umoci' | 'busybox' | 'etcd';
+export type ComponentName =
+  | 'docker-registry'
+  | 'skopeo'
+  | 'podman'
+  | 'umoci'
+  | 'busybox'
+  | 'etcd'
+  | 'containerd';
 
 export interface Component {
   readonly path: string;

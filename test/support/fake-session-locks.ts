@@ -9,6 +9,7 @@ import type {
   PlaceChange,
   SessionLocks,
 } from '../../src/lock/locks.ts';
+import { registryGuide } from '../../src/lock/session-guides.ts';
 
 /** A session whose replies a test decides, and which remembers what was asked of it. */
 export interface FakeSessionLocks extends SessionLocks {
@@ -60,6 +61,7 @@ export function fakeHold(locks: FakeSessionLocks, request: Pick<LayerAcquire, 'r
     resourceId: request.resourceId,
     token,
     source: { kind: 'registry' },
+    guide: registryGuide,
     revoked: revocation.signal,
     progress() {},
     async release(outcome) {

@@ -11,6 +11,7 @@ export function forwardingLocks(current: () => Locks): Locks {
     decline: (...args) => current().decline(...args),
     watch: (...args) => current().watch(...args),
     watchResource: (...args) => current().watchResource(...args),
+    sources: (...args) => current().sources(...args),
     status: (...args) => current().status(...args),
     list: (...args) => current().list(...args),
     nodes: (...args) => current().nodes(...args),

@@ -4,16 +4,21 @@ import { requireComponent } from './component-list.ts';
 import { spawnProcess } from './processes.ts';
 import { tempDir } from './temp.ts';
 
-/** A podman with a storage of its own, which ends with the test. */
-export function openPodman(): (...args: string[]) => Promise<string> {
+/**
+ * A podman with a storage of its own, which ends with the test.
+ *
+ * @param registriesConf read in place of the machine's own
+ */
+export function openPodman(registriesConf?: string): (...args: string[]) => Promise<string> {
   const { path: program, env } = requireComponent('podman');
   const home = tempDir();
   const policies = path.join(home, '.config', 'containers');
   mkdirSync(policies, { recursive: true });
   writeFileSync(path.join(policies, 'policy.json'), '{ "default": [{ "type": "insecureAcceptAnything" }] }');
+  const conf = registriesConf === undefined ? {} : { CONTAINERS_REGISTRIES_CONF: registriesConf };
   return async (...args) => {
     const child = await spawnProcess(program, [...storageIn(home), ...helpersOf(program), ...args], {
-      env: { ...process.env, HOME: home, XDG_RUNTIME_DIR: home, TMPDIR: home, ...env },
+      env: { ...process.env, HOME: home, XDG_RUNTIME_DIR: home, TMPDIR: home, ...env, ...conf },
     });
     child.stdin.end();
     const { code } = await child.exited;

@@ -27,6 +27,7 @@ export const pullResult: PullResult = {
   bytesFromRegistry: 4_195_304,
   bytesFromPeers: 0,
   bytesSaved: 2_097_152,
+  bytesSpared: 2_097_152,
   durationMs: 1_320,
 };
 
@@ -67,10 +68,11 @@ export const pullEvents: { readonly [Kind in PullEvent['kind']]: EventOf<Kind> }
     outcome: 'downloaded',
     source: registry,
     sources: [
-      { kind: 'registry', url: 'http://127.0.0.1:5001', bytes: 2_097_152 },
+      { kind: 'peer', url: 'http://10.0.0.2:7041', node: toNodeId('node-b'), bytes: 2_097_152 },
       { ...registry, bytes: 2_097_152 },
     ],
     bytes: 4_194_304,
+    bytesFromPeers: 2_097_152,
     durationMs: 1_200,
   },
   failed: {

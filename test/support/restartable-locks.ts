@@ -98,6 +98,7 @@ export function createRestartableLocks(clock: FakeClock): RestartableLocks {
     acquire: (request, signal) => through('acquire', (locks) => locks.acquire(request, signal)),
     release: (request) => through('release', (locks) => locks.release(request)),
     decline: (request) => through('decline', (locks) => locks.decline(request)),
+    sources: (request) => through('sources', (locks) => locks.sources(request)),
     status: (request) => through('status', (locks) => locks.status(request)),
     nodes: () => through('nodes', (locks) => locks.nodes()),
     list: (query) => through('list', (locks) => locks.list(query)),

@@ -29,6 +29,20 @@ describe('signals', () => {
     expect([announced(), exits]).toEqual([1, []]);
   });
 
+  it('SIGHUP does what a command says it does, and ends it again when that is over', () => {
+    const { source, interrupt } = listen();
+    let hangups = 0;
+    interrupt.onHangup(() => {
+      hangups += 1;
+    });
+    source.emit('SIGHUP', 'SIGHUP');
+    source.emit('SIGHUP', 'SIGHUP');
+    expect([hangups, interrupt.signal.aborted]).toEqual([2, false]);
+    interrupt.onHangup(undefined);
+    source.emit('SIGHUP', 'SIGHUP');
+    expect([hangups, interrupt.signal.aborted]).toEqual([2, true]);
+  });
+
   it('end the process at once when they come twice, with the exit code of the first', () => {
     const { source, exits, announced } = listen();
     source.emit('SIGTERM', 'SIGTERM');
@@ -43,6 +57,16 @@ describe('signals', () => {
     expect(exits).toEqual([]);
     await clock.advance(1);
     expect(exits).toEqual([130]);
+  });
+
+  it('leave more time to what asked for it before', async () => {
+    const { source, clock, exits, interrupt } = listen();
+    interrupt.allow(20_000);
+    source.emit('SIGTERM', 'SIGTERM');
+    await clock.advance(19_999);
+    expect(exits).toEqual([]);
+    await clock.advance(1);
+    expect(exits).toEqual([143]);
   });
 
   it('are left alone once the work is done', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { toNodeId } from '../../src/core/ids.ts';
 import { chooseView, createProgress } from '../../src/ui/create-progress.ts';
 import { plainLine } from '../../src/ui/progress-plain.ts';
 import type { ProgressOptions } from '../../src/ui/progress-view.ts';
@@ -62,6 +63,20 @@ describe('plain progress', () => {
   it('says where a download goes on', () => {
     const line = plainLine({ ...pullEvents.downloading, offset: 1_048_576 }, false);
     expect(line).toBe('sha256:111111111111: downloading 4 MiB from http://127.0.0.1:5000, going on at 1 MiB');
+  });
+
+  it('names the node that a layer is copied from', () => {
+    const source = { kind: 'peer', url: 'http://10.0.0.2:7041', node: toNodeId('node-b') } as const;
+    const lines = [
+      plainLine({ ...pullEvents.downloading, source }, false),
+      plainLine({ ...pullEvents.switched, source }, false),
+      plainLine({ ...pullEvents.finished, outcome: 'copied', source }, false),
+    ];
+    expect(lines).toEqual([
+      'sha256:111111111111: copying 4 MiB from node-b',
+      'sha256:111111111111: going on at 2 MiB from node-b (127.0.0.1:5000 fell silent)',
+      'sha256:111111111111: verified (4 MiB copied from node-b)',
+    ]);
   });
 
   it('says nothing once it is closed', async () => {

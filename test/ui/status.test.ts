@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseDigest } from '../../src/core/digest.ts';
 import { toNodeId, toSessionId, toToken } from '../../src/core/ids.ts';
-import type { ResourceView } from '../../src/lock/locks.ts';
+import type { ResourceView, Source } from '../../src/lock/locks.ts';
 import { renderStatus, stateOf, statusDocument } from '../../src/ui/status.ts';
 import { parsePrefix, selectResources } from '../../src/ui/status-select.ts';
 import { digestOfDigit } from '../support/pull-events.ts';
@@ -75,6 +75,32 @@ describe('the detail of status', () => {
       '  last error  node-e, 1 min 30 s ago: reset [2J',
       '  domain      store-1',
     ]);
+  });
+});
+
+describe('the detail of a layer that nodes share', () => {
+  const nodeId = toNodeId('node-f');
+  const peer = { kind: 'peer', url: 'http://10.0.0.6:7041', nodeId, sessionId: toSessionId('s6') } as const;
+  const linesOf = async (source: Source) => {
+    const view = held.holder ? { ...held, holder: { ...held.holder, source } } : held;
+    return (await renderStatus([view], { detail: true, config })).split('\n');
+  };
+
+  it('names where its holder reads', async () => {
+    expect(await linesOf({ kind: 'registry' })).toContain('  reads from  the registry');
+    expect(await linesOf({ ...peer, complete: false })).toContain(
+      '  reads from  node-f (while it downloads, http://10.0.0.6:7041)',
+    );
+    expect(await linesOf({ ...peer, complete: true })).toContain(
+      '  reads from  node-f (its copy, http://10.0.0.6:7041)',
+    );
+  });
+
+  it('names where copies are served', async () => {
+    const view = { ...idle, copies: [{ nodeId, ageMs: 1_000, url: peer.url }] };
+    expect(await renderStatus([view], { detail: true, config })).toContain(
+      '  copies      node-f (1 s ago, http://10.0.0.6:7041)',
+    );
   });
 });
 

@@ -31,7 +31,7 @@ function answerKnown(
   const hold = holdOf(lock, caller, type);
   if (hold) {
     claimHold(state, lock, hold, step);
-    return grantedReply(state, hold);
+    return grantedReply(state, lock, hold, step);
   }
   const waiter = lock.queue.get(placeKey({ identity: caller.identity, type }));
   if (!waiter) return undefined;
@@ -59,7 +59,10 @@ function answerNew(
   }
   if (state.isRecovering && request.position === undefined) return recovering(state, step);
   forgetFarewell(lock, claim.key, step);
-  if (!state.isRecovering && !lock.holder) return grantedReply(state, grant(state, lock, claim, true, step));
+  if (!state.isRecovering && !lock.holder) {
+    const hold = grant(state, lock, claim, true, step);
+    return grantedReply(state, lock, hold, step);
+  }
   takePlace(state, claim, step);
   return queuedReply(claim);
 }

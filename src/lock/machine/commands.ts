@@ -11,6 +11,8 @@ import type {
   ResourceRequest,
   SessionInfo,
   SessionSnapshot,
+  SourceReply,
+  SourceRequest,
   StatusReply,
 } from '../locks.ts';
 
@@ -33,6 +35,7 @@ export type Command =
   | { readonly kind: 'acquire'; readonly request: AcquireRequest }
   | { readonly kind: 'release'; readonly request: ReleaseRequest }
   | { readonly kind: 'decline'; readonly request: DeclineRequest }
+  | { readonly kind: 'sources'; readonly request: SourceRequest }
   | { readonly kind: 'status'; readonly request: ResourceRequest }
   | { readonly kind: 'tick' };
 
@@ -57,6 +60,7 @@ export interface Replies {
   readonly acquire: AcquireReply | UnknownSession | Recovering;
   readonly release: ReleaseReply | UnknownSession;
   readonly decline: ReleaseReply | UnknownSession;
+  readonly sources: SourceReply | UnknownSession;
   readonly status: StatusAnswer | UnknownSession;
   readonly tick: undefined;
 }

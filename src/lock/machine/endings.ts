@@ -1,4 +1,5 @@
 import type { Outcome } from '../locks.ts';
+import { dropCopies } from './copies.ts';
 import { callListener, type Step, tellClaimant, tellEnding, tellLog, viewOf } from './events.ts';
 import { endHold } from './grant.ts';
 import { leaveAll, sayFarewell } from './places.ts';
@@ -32,7 +33,10 @@ function succeed(state: MachineState, lock: Lock, { type }: Hold, ending: Ending
     lock.refusedUntilMs = Number.NEGATIVE_INFINITY;
   }
   if (type === 'update') return;
-  if (type === 'delete') lock.endings.delete('pull');
+  if (type === 'delete') {
+    lock.endings.delete('pull');
+    dropCopies(state, lock.resourceId, lock.domain, step);
+  }
   lock.pullDone = type === 'pull' ? ending : undefined;
   for (const waiter of leaveAll(state, lock, (one) => one.type === type, step))
     tellDone(waiter, ending, step);

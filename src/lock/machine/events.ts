@@ -34,7 +34,9 @@ export type LogWhat =
   | 'reclaimed'
   | 'refused'
   /** The lock of another domain, `from`, is this one from here on, under the same token. */
-  | 'moved';
+  | 'moved'
+  /** A node has more copies than are kept track of. */
+  | 'overfull';
 
 export interface LogFields {
   readonly type: OperationType;
@@ -64,7 +66,7 @@ type ClaimEvent = Without<Extract<SessionEvent, { readonly resourceId: Digest }>
 
 /** Tells the session of a claimant; one without a session has none to tell. */
 export function tellClaimant(
-  { resourceId }: Lock,
+  { resourceId }: Pick<Lock, 'resourceId'>,
   { sessionId, type }: Pick<Claimant, 'sessionId' | 'type'>,
   event: ClaimEvent,
   step: Step,

@@ -1,11 +1,10 @@
 import { type Token, toToken } from '../../core/ids.ts';
-import type { AcquireReply, Source } from '../locks.ts';
+import type { AcquireReply } from '../locks.ts';
 import { callListener, type Step, tellClaimant, tellEnding, tellLog, viewOf } from './events.ts';
 import { leavePlace, sayFarewell } from './places.ts';
+import { readingFrom, stopReading } from './readers.ts';
 import { spend } from './spent.ts';
 import { type Claimant, type Hold, type Lock, type MachineState, refile, type Spent } from './state.ts';
-
-const fromRegistry: Source = { kind: 'registry' };
 
 /** A claim that becomes a hold: since when it waited, and whether its owner knows already. */
 export interface Claim extends Claimant {
@@ -43,6 +42,7 @@ export function install(
     offset: 0,
     total: 0,
     progressedMs: nowMs,
+    flowingMs: nowMs,
   };
   lock.holder = hold;
   step.changes.push({ kind: 'lock', lock });
@@ -77,6 +77,12 @@ export function grantNext(state: MachineState, lock: Lock, step: Step): void {
 
 /** Takes the lock from its holder, remembering how the token was spent. */
 export function endHold(state: MachineState, lock: Lock, hold: Hold, end: Spent['end'], step: Step): void {
+  removeHold(state, lock, hold, end, step);
+  stopReading(state, lock, hold, end === 'success', step);
+}
+
+/** The lock here is free; whether the operation is over says the caller. */
+export function removeHold(state: MachineState, lock: Lock, hold: Hold, end: Spent['end'], step: Step): void {
   const { sessionId } = hold;
   lock.holder = undefined;
   step.changes.push({ kind: 'lock', lock });
@@ -113,7 +119,7 @@ export function takeBack(state: MachineState, lock: Lock, hold: Hold, reason: st
   tellClaimant(lock, hold, { kind: 'revoked', token, reason }, step);
 }
 
-export function grantedReply(state: MachineState, hold: Hold): AcquireReply {
+export function grantedReply(state: MachineState, lock: Lock, hold: Hold, step: Step): AcquireReply {
   const ttlMs = hold.sessionId ? state.options.ttlMs : state.options.leaseMs;
-  return { kind: 'granted', token: hold.token, ttlMs, source: fromRegistry };
+  return { kind: 'granted', token: hold.token, ttlMs, source: readingFrom(state, lock, hold, step) };
 }

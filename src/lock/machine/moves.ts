@@ -1,11 +1,14 @@
 import { type Step, tellClaimant, tellLog } from './events.ts';
-import { endHold, grantNext, reclaim } from './grant.ts';
+import { grantNext, reclaim, removeHold } from './grant.ts';
 import { forgetFarewell, leavePlace, takePlace } from './places.ts';
+import { changeStore } from './readers.ts';
 import { hasRoomFor, refusalOf } from './refusal.ts';
 import {
+  enterStore,
   type Hold,
   isFresh,
   type Lock,
+  leaveStore,
   lockFor,
   type MachineState,
   refile,
@@ -19,7 +22,9 @@ import {
  */
 export function moveSession(state: MachineState, session: Session, domain: string, step: Step): void {
   const [holds, places] = [[...session.holds], [...session.places]];
+  leaveStore(state, session);
   session.domain = domain;
+  enterStore(state, session);
   for (const waiter of places) {
     leavePlace(state, waiter, step);
     refile(state, waiter.lock, step.nowMs);
@@ -29,6 +34,7 @@ export function moveSession(state: MachineState, session: Session, domain: strin
     grantNext(state, lock, step);
   }
   for (const waiter of places) movePlace(state, waiter, domain, step);
+  changeStore(state, session, step);
 }
 
 /** Under the same token, unless the lock there is another's, or may have been held under a later one, or is one too many. */
@@ -40,7 +46,7 @@ function moveHold(state: MachineState, session: Session, lock: Lock, hold: Hold,
     reclaim(state, lock, hold, 'the session moved to another store, where the lock is not free', step);
     return;
   }
-  endHold(state, lock, hold, 'lost', step);
+  removeHold(state, lock, hold, 'lost', step);
   there.holder = hold;
   there.lastToken = hold.token;
   session.holds.add(there);

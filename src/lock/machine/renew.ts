@@ -2,9 +2,11 @@ import { type Token, toToken } from '../../core/ids.ts';
 import type { Heartbeat, HeldProgress } from '../locks.ts';
 import { identityOf } from './callers.ts';
 import type { Replies } from './commands.ts';
+import { announce } from './copies.ts';
 import { type Step, tellClaimant } from './events.ts';
 import { claimHold, install, takeBack } from './grant.ts';
 import { leavePlace } from './places.ts';
+import { advance, goOnReading } from './readers.ts';
 import { hear } from './sessions.ts';
 import { type Hold, type Lock, lockFor, type MachineState, placeKey, refile, type Session } from './state.ts';
 import { snapshotOf } from './views.ts';
@@ -17,16 +19,17 @@ export function renew(
   step: Step,
 ): Replies['renew'] {
   hear(session, step);
+  session.peer.isDraining = heartbeat.draining ?? session.peer.isDraining;
+  if (heartbeat.announce) announce(state, session, heartbeat.announce, step);
   for (const held of heartbeat.held) renewHold(state, session, held, step);
-  return { kind: 'snapshot', snapshot: snapshotOf(session) };
+  return { kind: 'snapshot', snapshot: snapshotOf(state, session, step.nowMs) };
 }
 
 function renewHold(state: MachineState, session: Session, held: HeldProgress, step: Step): void {
   const lock = lockFor(state, session.domain, held.resourceId);
   const hold = ownHold(lock, session, held) ?? adopt(state, lock, session, held, step);
   if (hold) {
-    if (held.offset > hold.offset) hold.progressedMs = step.nowMs;
-    hold.offset = held.offset;
+    advance(hold, held.offset, step);
     hold.total = held.total;
     claimHold(state, lock, hold, step);
     return;
@@ -59,7 +62,9 @@ function adopt(
   const claim = { identity: identityOf(id), nodeId, sessionId: id, type, requestId: undefined };
   const place = lock.queue.get(placeKey(claim));
   if (place) leavePlace(state, place, step);
-  return install(state, lock, { ...claim, sinceMs: step.nowMs }, token, true, step);
+  const hold = install(state, lock, { ...claim, sinceMs: step.nowMs }, token, true, step);
+  goOnReading(state, lock, hold, step.nowMs);
+  return hold;
 }
 
 /**

@@ -4,7 +4,9 @@ import type { Step } from './events.ts';
 import { grantNext, reclaim } from './grant.ts';
 import { moveSession } from './moves.ts';
 import { leavePlace } from './places.ts';
-import { defaultDomain, type MachineState, refile, type Session } from './state.ts';
+import { leaveSwarms, moveUrl } from './readers.ts';
+import { defaultDomain, enterStore, leaveStore, type MachineState, refile, type Session } from './state.ts';
+import { createPeer } from './swarm.ts';
 
 /** Opening a session that is open is a heartbeat; with another store it goes there. */
 export function openSession(
@@ -17,18 +19,31 @@ export function openSession(
   const known = state.sessions.get(sessionId);
   step.changes.push({ kind: 'session', id: sessionId });
   if (known) {
+    const { url } = known.opened;
     known.opened = request;
     hear(known, step);
     if (known.domain !== domain) moveSession(state, known, domain, step);
+    if (url !== request.url) moveUrl(state, known, step);
   } else {
-    state.sessions.set(sessionId, {
+    const session: Session = {
       ...{ id: sessionId, nodeId, domain, opened: request, isReturning },
       ...{ heartbeatMs: step.nowMs, streams: 0, cutMs: undefined },
-      ...{ holds: new Set(), places: new Set() },
-    });
+      succeededMs: Number.NEGATIVE_INFINITY,
+      ...{ holds: new Set(), places: new Set(), peer: createPeer() },
+    };
+    succeed(state, session, step);
+    state.sessions.set(sessionId, session);
+    enterStore(state, session);
   }
   const { ttlMs, heartbeatMs, claimMs } = state.options;
   return { sessionId, ttlMs, heartbeatMs, claimMs };
+}
+
+/** A pull or an agent that was killed and runs again waits for itself no longer than it must. */
+function succeed({ stores }: MachineState, { nodeId, domain, opened }: Session, { nowMs }: Step): void {
+  // Those that name no store are many, and nothing but their node in common.
+  if (opened.storeId === undefined) return;
+  for (const former of stores.get(domain) ?? []) if (former.nodeId === nodeId) former.succeededMs = nowMs;
 }
 
 export function hear(session: Session, { nowMs }: Step): void {
@@ -39,8 +54,11 @@ export function hear(session: Session, { nowMs }: Step): void {
 /** A session that ends leaves all queues and fails all it held, so that nobody waits for it. */
 export function endSession(state: MachineState, session: Session, reason: string, step: Step): void {
   state.sessions.delete(session.id);
+  leaveStore(state, session);
   step.changes.push({ kind: 'session', id: session.id });
+  session.peer.isGone = true;
   freeAll(state, session, reason, step);
+  leaveSwarms(state, session, step);
   step.events.push({ kind: 'session-ended', sessionId: session.id });
 }
 

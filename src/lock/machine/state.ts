@@ -1,123 +1,27 @@
 import type { Digest } from '../../core/digest.ts';
-import { type NodeId, type RequestId, type SessionId, type Token, toToken } from '../../core/ids.ts';
-import type { HolderView, OpenSession, OperationType } from '../locks.ts';
+import { type NodeId, type SessionId, type Token, toToken } from '../../core/ids.ts';
+import type { Claimant, Ending, Lock, Session, Swarm, Waiter } from './model.ts';
 import type { MachineOptions } from './options.ts';
 import { Queue } from './queue.ts';
 
-/** `session ID` or `node NAME`: whom a lock or a place belongs to. */
-export type Identity = string;
-
-export interface Session {
-  readonly id: SessionId;
-  readonly nodeId: NodeId;
-  domain: string;
-  /** What it said of its node when it was opened last. */
-  opened: OpenSession;
-  /** Opened under an id of its own that was not known here: it may hold locks from before a restart. */
-  readonly isReturning: boolean;
-  heartbeatMs: number;
-  streams: number;
-  /** When the last stream broke, while no request came since. */
-  cutMs: number | undefined;
-  readonly holds: Set<Lock>;
-  readonly places: Set<Waiter>;
-}
-
-/** Somebody who wants a lock, or has it. */
-export interface Claimant {
-  readonly identity: Identity;
-  readonly nodeId: NodeId;
-  readonly sessionId: SessionId | undefined;
-  readonly type: OperationType;
-  readonly requestId: RequestId | undefined;
-}
-
-export interface Hold extends Claimant {
-  readonly token: Token;
-  readonly sinceMs: number;
-  isClaimed: boolean;
-  /** When it was granted, then the last request about it by its holder: what claims and leases count from. */
-  seenMs: number;
-  offset: number;
-  total: number;
-  /** When the offset last grew; the grant counts as once. */
-  progressedMs: number;
-}
-
-export interface Waiter extends Claimant {
-  /** `placeKey`: one of each identity and type waits once. */
-  readonly key: string;
-  readonly lock: Lock;
-  /** Counts upwards over all waiters. */
-  readonly arrival: number;
-  /** The position told before a restart, else infinite: a queue is in the order of ranks, and then of arrivals. */
-  readonly rank: number;
-  readonly sinceMs: number;
-  /** The position told before a restart, while the service recovers; else 0. */
-  formerPosition: number;
-  seenMs: number;
-}
-
-/** How the last operation of a type ended. */
-export interface Ending {
-  readonly success: boolean;
-  readonly error: string;
-  readonly by: HolderView;
-  readonly atMs: number;
-}
-
-/** A token that is spent, and how: repeated releases are answered from here. */
-export interface Spent {
-  readonly identity: Identity;
-  readonly type: OperationType;
-  readonly token: Token;
-  readonly end: 'success' | 'failure' | 'declined' | 'lost';
-  readonly atMs: number;
-}
-
-/** Why somebody's place or grant is gone, for the next time they ask. */
-export interface Farewell {
-  readonly who: Claimant;
-  readonly why: /** The request was answered while it waited; the same request is answered again. */
-    | { readonly kind: 'done'; readonly by: HolderView }
-    /** The content failed. */
-    | { readonly kind: 'failed'; readonly error: string }
-    /** Nothing was heard of them for too long. */
-    | { readonly kind: 'lapsed' };
-}
-
-/** One resource in one domain. */
-export interface Lock {
-  /** Unlike the key short, and never given to another lock. */
-  readonly id: number;
-  readonly key: string;
-  readonly resourceId: Digest;
-  readonly domain: string;
-  holder: Hold | undefined;
-  readonly queue: Queue<Waiter>;
-  readonly endings: Map<OperationType, Ending>;
-  /** A pull succeeded and nothing was deleted since: later pulls skip. */
-  pullDone: Ending | undefined;
-  lastFailure: Ending | undefined;
-  contentFailure: Ending | undefined;
-  /** Until then requests are answered with the last failure of the content. */
-  refusedUntilMs: number;
-  /** By token, in the order in which they ended. */
-  readonly spent: Map<Token, Spent>;
-  lastSpent: Spent | undefined;
-  /** By `placeKey`. */
-  readonly farewells: Map<string, Farewell>;
-  /** Highest token under which it was held; 0 when it was not held since the service started. */
-  lastToken: Token;
-  /** Open streams of older clients. While there are any, the places of clients without a session do not lapse. */
-  listeners: number;
-}
+export type {
+  Claimant,
+  Ending,
+  Farewell,
+  Hold,
+  Identity,
+  Lock,
+  Session,
+  Spent,
+  Waiter,
+} from './model.ts';
 
 export interface MachineState {
   readonly options: MachineOptions;
   nextToken: Token;
   nextLockId: number;
   nextArrival: number;
+  nextMember: number;
   /** Tokens from here up to the next one are of this life. */
   ownFromToken: Token;
   /** Tokens of an earlier life that came back. */
@@ -133,9 +37,15 @@ export interface MachineState {
   /** When the service went on after it was stopped itself: nobody could be heard before. */
   resumedMs: number;
   readonly sessions: Map<SessionId, Session>;
+  /** By their domain. */
+  readonly stores: Map<string, Set<Session>>;
   /** Nodes without a session that hold locks and closed their last connection, with the time. */
   readonly goneNodes: Map<NodeId, number>;
   readonly locks: Map<string, Lock>;
+  /** Who has which digest and who reads it from whom, over all domains. Nothing of it outlives a restart. */
+  readonly swarms: Map<Digest, Swarm>;
+  /** Sessions that were lost, with the time until which they are no source; in the order in which they were. */
+  readonly lostSessions: Map<SessionId, number>;
   /** Locks with a holder or waiters. */
   readonly active: Set<Lock>;
   /** Locks whose holder has yet to claim, or holds without a session. */
@@ -154,6 +64,7 @@ export function createState(options: MachineOptions, nowMs: number): MachineStat
     nextToken: options.firstToken,
     nextLockId: 1,
     nextArrival: 1,
+    nextMember: 1,
     ownFromToken: options.firstToken,
     adoptedTokens: new Set(),
     forgottenToken: toToken(options.firstToken - 1),
@@ -163,8 +74,11 @@ export function createState(options: MachineOptions, nowMs: number): MachineStat
     tickedMs: nowMs,
     resumedMs: Number.NEGATIVE_INFINITY,
     sessions: new Map(),
+    stores: new Map(),
     goneNodes: new Map(),
     locks: new Map(),
+    swarms: new Map(),
+    lostSessions: new Map(),
     active: new Set(),
     timedHolds: new Set(),
     timedPlaces: new Set(),
@@ -180,6 +94,18 @@ export function placeKey({ identity, type }: Pick<Claimant, 'identity' | 'type'>
 /** How long a lock is remembered after its last use, in milliseconds. */
 export function retentionMs({ completionMs, repeatMs }: MachineOptions): number {
   return Math.max(completionMs, repeatMs);
+}
+
+/** The session belongs to its domain from here on. */
+export function enterStore({ stores }: MachineState, session: Session): void {
+  const sessions = stores.get(session.domain) ?? new Set();
+  stores.set(session.domain, sessions.add(session));
+}
+
+export function leaveStore({ stores }: MachineState, session: Session): void {
+  const sessions = stores.get(session.domain);
+  sessions?.delete(session);
+  if (sessions?.size === 0) stores.delete(session.domain);
 }
 
 export function findLock(state: MachineState, domain: string, resourceId: Digest): Lock | undefined {

@@ -24,7 +24,9 @@ export function status(state: MachineState, request: ResourceRequest, step: Step
   if (!caller) return { kind: 'unknown-session' };
   const lock = findLock(state, caller.domain, request.resourceId);
   const view = () =>
-    lock ? viewLock(state, lock, step.nowMs) : emptyView(caller.domain, request.resourceId);
+    lock
+      ? viewLock(state, lock, step.nowMs)
+      : emptyView(state, caller.domain, request.resourceId, step.nowMs);
   const standing = lock ? standingOf(state, lock, caller, request, step) : nothing;
   return { kind: 'status', status: { ...standing, view: view() } };
 }

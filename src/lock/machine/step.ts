@@ -7,6 +7,7 @@ import { nodeGone } from './gone-nodes.ts';
 import { decline, release } from './release.ts';
 import { renew } from './renew.ts';
 import { endSession, openSession, streamClosed, streamOpened } from './sessions.ts';
+import { sources } from './sources.ts';
 import type { MachineState, Session } from './state.ts';
 import { listen, status } from './status.ts';
 import { tick } from './tick.ts';
@@ -37,11 +38,11 @@ const handlers: Handlers = {
     const session = state.sessions.get(sessionId);
     return session ? renew(state, session, heartbeat, step) : unknownSession;
   },
-  'stream-opened': (state, { sessionId }) => {
+  'stream-opened': (state, { sessionId }, { nowMs }) => {
     const session = state.sessions.get(sessionId);
     if (!session) return unknownSession;
     streamOpened(session);
-    return { kind: 'snapshot', snapshot: snapshotOf(session) };
+    return { kind: 'snapshot', snapshot: snapshotOf(state, session, nowMs) };
   },
   'stream-closed': (state, { sessionId }, step) =>
     withSession(state, sessionId, (session) => streamClosed(session, step)),
@@ -51,6 +52,7 @@ const handlers: Handlers = {
   acquire: (state, { request }, step) => acquire(state, request, step),
   release: (state, { request }, step) => release(state, request, step),
   decline: (state, { request }, step) => decline(state, request, step),
+  sources: (state, { request }, step) => sources(state, request, step),
   status: (state, { request }, step) => status(state, request, step),
   tick: (state, _, step) => tick(state, step),
 };

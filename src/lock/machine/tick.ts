@@ -2,10 +2,14 @@ import { toToken } from '../../core/ids.ts';
 import type { Step } from './events.ts';
 import { freeGoneNodes } from './gone-nodes.ts';
 import { grantNext, passOn, reclaim } from './grant.ts';
+import { expireOrigin } from './origins.ts';
 import { forgetFarewell, lapse } from './places.ts';
+import { isStarved } from './readers.ts';
 import { endSession } from './sessions.ts';
 import { forgetSpent } from './spent.ts';
 import { type Lock, type MachineState, refile, retentionMs, type Session, type Waiter } from './state.ts';
+import { findMember } from './swarm.ts';
+import { forgetLost } from './troubles.ts';
 
 /** What time alone changes. Call it a few times a second, and regularly: a gap is taken for a pause of one's own. */
 export function tick(state: MachineState, step: Step): undefined {
@@ -15,7 +19,9 @@ export function tick(state: MachineState, step: Step): undefined {
   for (const waiter of [...state.timedPlaces]) expirePlace(state, waiter, step);
   for (const lock of [...state.timedHolds]) expireHold(state, lock, step);
   for (const lock of [...state.active]) expireStalled(state, lock, step);
+  for (const lock of [...state.active]) expireReader(state, lock, step);
   freeGoneNodes(state, step);
+  forgetLost(state, step);
   forgetOld(state, step);
   return undefined;
 }
@@ -48,14 +54,23 @@ function restoreOrder({ queue }: Lock): void {
 }
 
 function expireSession(state: MachineState, session: Session, step: Step): void {
-  const { ttlMs, graceMs } = state.options;
-  const { heartbeatMs, cutMs } = session;
+  const { ttlMs, graceMs, successorMs } = state.options;
+  const { heartbeatMs, cutMs, succeededMs } = session;
   const forgivenMs = state.resumedMs + ttlMs;
   if (step.nowMs >= Math.max(heartbeatMs + ttlMs, forgivenMs)) {
-    endSession(state, session, `no heartbeat for ${ttlMs / 1_000} s`, step);
-  } else if (cutMs !== undefined && step.nowMs >= Math.max(cutMs + graceMs, forgivenMs)) {
-    endSession(state, session, 'its connection broke', step);
+    loseSession(state, session, `no heartbeat for ${ttlMs / 1_000} s`, step);
+  } else if (cutMs !== undefined) {
+    const patienceMs = succeededMs >= cutMs ? Math.min(graceMs, successorMs) : graceMs;
+    if (step.nowMs < Math.max(cutMs + patienceMs, forgivenMs)) return;
+    loseSession(state, session, 'its connection broke', step);
   }
+}
+
+/** Should it come back soon, it may read but nobody reads from it. */
+function loseSession(state: MachineState, session: Session, reason: string, step: Step): void {
+  state.lostSessions.delete(session.id);
+  state.lostSessions.set(session.id, step.nowMs + state.options.banMs);
+  endSession(state, session, reason, step);
 }
 
 function expirePlace(state: MachineState, waiter: Waiter, step: Step): void {
@@ -84,7 +99,15 @@ function expireStalled(state: MachineState, lock: Lock, step: Step): void {
   const { stallMs } = state.options;
   const allowedMs = holder.offset < holder.total ? stallMs : stallMs * 10;
   if (step.nowMs - Math.max(holder.progressedMs, state.resumedMs) < allowedMs) return;
+  // It has all that its source has: nobody else of its store would get more.
+  if (isStarved(state, lock, holder)) return;
   reclaim(state, lock, holder, `no progress for ${allowedMs / 1_000} s`, step);
+}
+
+function expireReader(state: MachineState, { holder, resourceId }: Lock, step: Step): void {
+  const session = holder?.sessionId && state.sessions.get(holder.sessionId);
+  const member = session && findMember(session, resourceId);
+  if (member) expireOrigin(state, member, step);
 }
 
 /** Records go by age, and the oldest when there are too many. */

@@ -15,6 +15,7 @@ import {
 } from './fields.ts';
 import type { Parsed, Schema } from './parse.ts';
 import { parse } from './parse.ts';
+import { source, sourceToWire } from './sources.ts';
 
 function grantToWire(grant: GrantView) {
   const { type, resourceId: resource_id, token: granted, waiters } = grant;
@@ -28,7 +29,8 @@ function placeToWire(place: PlaceView) {
 
 /** Answer of `PUT /sessions/ID`, and data of the event `snapshot`. */
 export function snapshotToWire(snapshot: SessionSnapshot) {
-  return { granted: snapshot.granted.map(grantToWire), queued: snapshot.queued.map(placeToWire) };
+  const { granted, queued, children = 0 } = snapshot;
+  return { granted: granted.map(grantToWire), queued: queued.map(placeToWire), children };
 }
 
 /** The data of a session event; its name is the event's `kind`. */
@@ -47,6 +49,10 @@ export function sessionEventToWire(event: SessionEvent): object {
     case 'revoked': {
       const { type, resourceId: resource_id, token: lost, reason } = event;
       return { type, resource_id, token: lost, reason };
+    }
+    case 'source': {
+      const { type, resourceId: resource_id, token: held } = event;
+      return { type, resource_id, token: held, source: sourceToWire(event.source) };
     }
     case 'ping':
       return {};
@@ -72,8 +78,8 @@ const place = v.pipe(
 );
 
 export const snapshotSchema = v.pipe(
-  v.object({ granted: v.array(grant), queued: v.array(place) }),
-  v.transform((wire): SessionSnapshot => wire),
+  v.object({ granted: v.array(grant), queued: v.array(place), children: v.nullish(count) }),
+  v.transform(({ children, ...lists }): SessionSnapshot => ({ ...lists, ...(children ? { children } : {}) })),
 );
 
 const completed = v.pipe(
@@ -94,6 +100,13 @@ const revoked = v.pipe(
   v.object({ ...resourceFields, token, reason: v.nullish(text, '') }),
   v.transform(({ type, resource_id, token: lost, reason }): SessionEvent => {
     return { kind: 'revoked', type, resourceId: resource_id, token: lost, reason };
+  }),
+);
+
+const moved = v.pipe(
+  v.object({ ...resourceFields, token, source }),
+  v.transform(({ type, resource_id, token: held, source: named }): SessionEvent => {
+    return { kind: 'source', type, resourceId: resource_id, token: held, source: named };
   }),
 );
 
@@ -122,6 +135,7 @@ const sessionEvents: ReadonlyMap<string, Schema<SessionEvent>> = new Map<string,
   ['completed', completed],
   ['failed', failed],
   ['revoked', revoked],
+  ['source', moved],
   [
     'ping',
     v.pipe(

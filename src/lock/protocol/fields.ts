@@ -28,8 +28,16 @@ export const url = v.pipe(
   v.string('must be text'),
   v.maxLength(maxUrlLength, `must not be longer than ${maxUrlLength} characters`),
   v.regex(/^https?:\/\/[^\s/]/, 'must be an http or https URL'),
+  v.regex(printable, 'must not contain control characters'),
   v.url('must be an http or https URL'),
+  // It is shown to everyone who asks for the nodes.
+  v.check((value) => !value.includes('@') || isWithoutCredentials(value), 'must not contain credentials'),
 );
+
+function isWithoutCredentials(value: string): boolean {
+  const { username, password } = new URL(value);
+  return username === '' && password === '';
+}
 
 export const operationType = v.picklist(['pull', 'update', 'delete'], 'must be "pull", "update" or "delete"');
 

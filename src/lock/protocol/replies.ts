@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { AcquireReply, HolderView, ReleaseReply, SessionInfo, Source } from '../locks.ts';
+import type { AcquireReply, HolderView, ReleaseReply, SessionInfo } from '../locks.ts';
 import {
   flag,
   holder,
@@ -11,12 +11,10 @@ import {
   text,
   token,
 } from './fields.ts';
+import { source, sourceToWire } from './sources.ts';
+import type { WireReply } from './wire-reply.ts';
 
-/** An HTTP answer before it is written. */
-export interface WireReply {
-  readonly status: number;
-  readonly body: object;
-}
+export type { WireReply } from './wire-reply.ts';
 
 const refusals = {
   content: 'content refused',
@@ -54,7 +52,7 @@ function grantedBody(reply: Extract<AcquireReply, { kind: 'granted' }>) {
     message: 'lock acquired',
     token: reply.token,
     ttl_ms: reply.ttlMs,
-    source: reply.source,
+    source: sourceToWire(reply.source),
   };
 }
 
@@ -80,7 +78,7 @@ const acquireWire = v.object({
   message: v.nullish(text, ''),
   token: v.nullish(token),
   ttl_ms: v.nullish(milliseconds),
-  source: v.nullish(v.looseObject({ kind: text })),
+  source: v.nullish(source),
   position: v.nullish(position),
   holder: v.nullish(holder),
   by: v.nullish(holder),
@@ -102,14 +100,10 @@ export const acquireReplySchema = v.pipe(
     }
     if (typeof wire.token !== 'number') return issue('token');
     if (typeof wire.ttl_ms !== 'number') return issue('ttl_ms');
-    return { kind: 'granted', token: wire.token, ttlMs: wire.ttl_ms, source: sourceOf() };
+    const named = wire.source ?? { kind: 'registry' };
+    return { kind: 'granted', token: wire.token, ttlMs: wire.ttl_ms, source: named };
   }),
 );
-
-/** A source of a kind that this version does not know is replaced by the one that always works. */
-function sourceOf(): Source {
-  return { kind: 'registry' };
-}
 
 export const refusalSchema = v.pipe(
   v.object({ code: v.picklist(['content', 'limit', 'taken']), message: text }),

@@ -28,6 +28,7 @@ import {
   url,
   zone,
 } from './fields.ts';
+import { announcement } from './sources.ts';
 
 const maxHeld = 1_000;
 const maxListed = 10_000;
@@ -226,6 +227,7 @@ export const heartbeatSchema = v.pipe(
         ),
         [],
       ),
+      announce: v.nullish(announcement),
       draining: v.nullish(flag),
     },
     anObject,
@@ -236,6 +238,7 @@ export const heartbeatSchema = v.pipe(
 export function heartbeatToWire(heartbeat: Heartbeat) {
   return {
     held: heartbeat.held.map(({ resourceId: resource_id, ...rest }) => ({ ...rest, resource_id })),
+    announce: heartbeat.announce,
     draining: heartbeat.draining,
   };
 }

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { ResourceView, StatusReply } from '../locks.ts';
+import type { ResourceView, Source, StatusReply } from '../locks.ts';
 import {
   count,
   flag,
@@ -13,6 +13,7 @@ import {
   sessionId,
   text,
   token,
+  url,
 } from './fields.ts';
 
 type HolderDetails = NonNullable<ResourceView['holder']>;
@@ -36,7 +37,14 @@ export function viewToWire(view: ResourceView) {
 
 function holderDetailsToWire(details: HolderDetails) {
   const { type, token: held, heldMs, offset, total } = details;
-  return { ...holderToWire(details), type, token: held, held_ms: heldMs, offset, total };
+  const source = details.source && readFromToWire(details.source);
+  return { ...holderToWire(details), type, token: held, held_ms: heldMs, offset, total, source };
+}
+
+function readFromToWire(source: Source) {
+  if (source.kind === 'registry') return { kind: 'registry' };
+  const { url: base, complete } = source;
+  return { kind: 'peer', url: base, ...holderToWire(source), complete };
 }
 
 function queueEntryToWire(entry: QueueEntry) {
@@ -45,7 +53,7 @@ function queueEntryToWire(entry: QueueEntry) {
 }
 
 function copyToWire(copy: Copy) {
-  return { ...holderToWire(copy), age_ms: copy.ageMs };
+  return { ...holderToWire(copy), age_ms: copy.ageMs, url: copy.url };
 }
 
 const holderFields = { node_id: nodeId, session_id: v.nullish(sessionId) };
@@ -53,6 +61,22 @@ const holderFields = { node_id: nodeId, session_id: v.nullish(sessionId) };
 function holderOf(wire: v.InferOutput<v.ObjectSchema<typeof holderFields, undefined>>) {
   return present({ nodeId: wire.node_id, sessionId: wire.session_id });
 }
+
+const readFrom = v.union([
+  v.pipe(
+    v.object({ kind: v.literal('registry') }),
+    v.transform((): Source => ({ kind: 'registry' })),
+  ),
+  v.pipe(
+    v.object({ kind: v.literal('peer'), url, node_id: nodeId, session_id: sessionId, complete: flag }),
+    v.transform(
+      (wire): Source => ({
+        ...{ kind: 'peer', url: wire.url, complete: wire.complete },
+        ...{ nodeId: wire.node_id, sessionId: wire.session_id },
+      }),
+    ),
+  ),
+]);
 
 const holderDetails = v.pipe(
   v.object({
@@ -62,10 +86,11 @@ const holderDetails = v.pipe(
     held_ms: milliseconds,
     offset: v.nullish(count, 0),
     total: v.nullish(count, 0),
+    source: v.nullish(readFrom),
   }),
   v.transform((wire): HolderDetails => {
-    const { type, token: held, held_ms: heldMs, offset, total } = wire;
-    return { ...holderOf(wire), type, token: held, heldMs, offset, total };
+    const { type, token: held, held_ms: heldMs, offset, total, source } = wire;
+    return { ...holderOf(wire), type, token: held, heldMs, offset, total, ...present({ source }) };
   }),
 );
 
@@ -82,8 +107,8 @@ const queueEntry = v.pipe(
 );
 
 const copyEntry = v.pipe(
-  v.object({ ...holderFields, age_ms: milliseconds }),
-  v.transform((wire): Copy => ({ ...holderOf(wire), ageMs: wire.age_ms })),
+  v.object({ ...holderFields, age_ms: milliseconds, url: v.nullish(url) }),
+  v.transform((wire): Copy => ({ ...holderOf(wire), ageMs: wire.age_ms, ...present({ url: wire.url }) })),
 );
 
 const lastError = v.pipe(

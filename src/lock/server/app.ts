@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import Fastify from 'fastify';
+import type { Serving } from '../../http/serving.ts';
 import { acceptAnyJson, maxBodyBytes } from './body.ts';
 import type { Connections } from './connections.ts';
 import { answerUnknownRoutes, send, sendError, stoppingError, wireError } from './errors.ts';
@@ -10,6 +11,7 @@ import { addLockRoutes } from './routes-locks.ts';
 import { addMetricsRoute } from './routes-metrics.ts';
 import { addNodeRoutes } from './routes-nodes.ts';
 import { addSessionRoutes } from './routes-sessions.ts';
+import { addSourceRoutes } from './routes-sources.ts';
 import type { StreamDeps } from './routes-streams.ts';
 import { addStreamRoutes } from './routes-streams.ts';
 import { refuseGuesses } from './strictness.ts';
@@ -18,6 +20,8 @@ import { compileSchema } from './validate.ts';
 export interface AppDeps extends StreamDeps {
   readonly connections: Connections;
   readonly metrics?: Metrics | undefined;
+  /** Default: everyone is served. */
+  readonly serving?: Serving | undefined;
 }
 
 export function createApp(deps: AppDeps): FastifyInstance {
@@ -34,6 +38,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
     return503OnClosing: false,
   });
   refuseWhileStopping(app, deps);
+  if (deps.serving) refuseStrangers(app, deps.serving);
   refuseGuesses(app);
   acceptAnyJson(app);
   sendInPieces(app);
@@ -43,6 +48,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
   addHealthRoutes(app, deps);
   addLockRoutes(app, deps);
   addSessionRoutes(app, deps.locks);
+  addSourceRoutes(app, deps.locks);
   addNodeRoutes(app, deps.locks);
   addMetricsRoute(app, deps.metrics);
   addStreamRoutes(app, deps);
@@ -53,6 +59,20 @@ function refuseWhileStopping(app: FastifyInstance, { streams }: AppDeps): void {
   app.addHook('onRequest', (request, reply, done) => {
     if (streams.stopping && request.routeOptions.url !== '/healthz') send(reply, stoppingError);
     else done();
+  });
+}
+
+/** Whoever watches over the process, or chooses among servers, need not be known. */
+const routesForAll: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
+/** Before the body is read. A path that leads nowhere, or is no path, is not told apart from the others. */
+function refuseStrangers(app: FastifyInstance, serving: Serving): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    const isForAll = routesForAll.has(request.routeOptions.url ?? '');
+    const refusal = isForAll ? undefined : serving.refuse(request.raw);
+    if (!refusal) return done();
+    const { code, message, challenge } = refusal;
+    send(reply.header('www-authenticate', challenge), wireError(401, message, code));
   });
 }
 

@@ -4,6 +4,15 @@ import { LayerpullError, messageOf } from '../../core/errors.ts';
 
 /** Bytes of the longest body that a request may have. */
 export const maxBodyBytes = 65_536;
+/** The same for a heartbeat: all that a session may hold, and one announcement. */
+export const maxHeartbeatBytes = 2 * 1_048_576;
+
+type RequestLine = { readonly method?: string | undefined; readonly url?: string | undefined };
+
+/** Before it is known what takes the request. */
+export function bodyLimitOf({ method, url = '' }: RequestLine): number {
+  return method === 'PUT' && url.startsWith('/sessions/') ? maxHeartbeatBytes : maxBodyBytes;
+}
 
 /**
  * Older clients send JSON under any content type or none, and a body with GET: every body is JSON, and an empty

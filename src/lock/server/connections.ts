@@ -1,9 +1,11 @@
 import type { RequestListener, Server } from 'node:http';
-import { createServer, maxHeaderSize } from 'node:http';
+import { maxHeaderSize } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
+import { messageOf } from '../../core/errors.ts';
 import type { NodeId } from '../../core/ids.ts';
 import type { Log } from '../../core/log.ts';
+import { openServing, type Serving } from '../../http/serving.ts';
 import type { WireReply } from '../protocol/replies.ts';
 import { clientErrorReply } from './client-errors.ts';
 import { wireError } from './errors.ts';
@@ -41,13 +43,15 @@ export interface ConnectionsOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: ServerLimits;
+  /** Default: in clear. */
+  readonly serving?: Serving | undefined;
   /** The client of a node without a session has closed its last kept connection. */
   onNodeGone(nodeId: NodeId): void;
 }
 
 /** Node closes no connection that never carried a request, and clients open such ones in advance: counted here. */
 export function createConnections(options: ConnectionsOptions): Connections {
-  const { clock, log, limits } = options;
+  const { clock, log, limits, serving = openServing } = options;
   const lines = new Map<Socket, RequestLine>();
   const kept = createKeptConnections(clock, options.onNodeGone);
   const refusals = createRefusals(limits.maxConnections, { clock, log });
@@ -97,8 +101,10 @@ export function createConnections(options: ConnectionsOptions): Connections {
 
   return {
     createServer(handler) {
-      const server = createServer(serverOptions(limits));
-      server.on('connection', (socket) => open(socket, handler));
+      const server = serving.createServer(serverOptions(limits));
+      if (serving.scheme === 'https') watchHandshakes(server, limits, log);
+      const ready = serving.scheme === 'https' ? 'secureConnection' : 'connection';
+      server.on(ready, (socket: Socket) => open(socket, handler));
       server.on('request', (request, response) => take({ request, response }));
       server.on('checkContinue', (request, response) => take({ request, response, awaitsContinue: true }));
       // An expectation that nobody knows may be ignored.
@@ -127,12 +133,25 @@ export function createConnections(options: ConnectionsOptions): Connections {
 
 const noTunnel = wireError(405, 'the lock server is no proxy');
 
+/** Those that do not come to an end of their handshake count, too: a few more than may send a request. */
+function watchHandshakes(server: Server, { maxConnections }: ServerLimits, log: Log): void {
+  server.maxConnections = maxConnections + 256;
+  server.on('tlsClientError', (error: Error, socket: Socket) => {
+    log.debug(
+      { client: socket.remoteAddress },
+      `a client did not get as far as a request: ${messageOf(error)}`,
+    );
+    socket.destroy();
+  });
+}
+
 function serverOptions({ headersTimeoutMs, requestTimeoutMs }: ServerLimits) {
   return {
     keepAliveTimeout,
     keepAlive: true,
     keepAliveInitialDelay,
     headersTimeout: headersTimeoutMs,
+    handshakeTimeout: headersTimeoutMs,
     requestTimeout: requestTimeoutMs,
     connectionsCheckingInterval: Math.min(2_000, Math.ceil(headersTimeoutMs / 4)),
     maxHeaderSize,

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 import { isLayerpullError, messageOf } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { WireError, WireReply } from '../protocol/replies.ts';
-import { maxBodyBytes } from './body.ts';
+import { bodyLimitOf, maxBodyBytes } from './body.ts';
 
 const statuses: Partial<Record<ErrorCode, number>> = {
   usage: 400,
@@ -22,14 +22,14 @@ const statuses: Partial<Record<ErrorCode, number>> = {
 export const retryAfterSeconds = 1;
 
 /** Any thrown value as an answer. What nobody foresaw is a 500 that keeps its details to the log. */
-export function errorToWire(error: unknown): WireReply {
+export function errorToWire(error: unknown, bodyLimit = maxBodyBytes): WireReply {
   if (isLayerpullError(error)) {
     const status = statuses[error.code] ?? 500;
     return wireError(status, error.message, status === 400 ? 'invalid_request' : error.code);
   }
   const status = statusOf(error);
   if (status === 413)
-    return wireError(413, `the body is longer than ${maxBodyBytes / 1_024} KiB`, 'body_too_large');
+    return wireError(413, `the body is longer than ${bodyLimit / 1_024} KiB`, 'body_too_large');
   if (status === 400) return wireError(400, messageOf(error), 'invalid_request');
   if (status < 500) return wireError(status, messageOf(error));
   return wireError(500, 'the lock server met an unexpected error; its log says more');
@@ -71,7 +71,7 @@ export function sendError(
 ): void {
   // Nobody is left to answer: the wait ended because the client went away, or was answered and is being left.
   if (reply.raw.destroyed || !request.raw.socket.writable) return;
-  const answer = errorToWire(error);
+  const answer = errorToWire(error, bodyLimitOf(request));
   if (answer.status >= 500)
     log.error({ err: error, method: request.method, url: request.url }, 'request failed');
   if (answer.status !== 413) return void send(reply, answer);
@@ -82,7 +82,7 @@ export function sendError(
 
 /** What is answered under which path: with another method 405, everywhere else 404. */
 const methods: readonly (readonly [RegExp, string])[] = [
-  [/^\/(lock|unlock|sessions)$/, 'POST'],
+  [/^\/(lock|unlock|sessions|sources)$/, 'POST'],
   [/^\/(lock\/status|lock\/subscribe|locks|nodes|healthz|readyz)$/, 'GET'],
   [/^\/sessions\/[^/]+$/, 'PUT, DELETE'],
 ];

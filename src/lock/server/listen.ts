@@ -9,14 +9,14 @@ export type ListenOptions =
  * Starts to listen and answers the URL to reach the server under; for a socket, one with an arbitrary host.
  * @throws LayerpullError `address_in_use`, `usage`
  */
-export async function listen(app: FastifyInstance, options: ListenOptions): Promise<string> {
+export async function listen(app: FastifyInstance, options: ListenOptions, scheme = 'http'): Promise<string> {
   try {
     if ('socketPath' in options) {
       await app.listen({ path: options.socketPath });
       return 'http://localhost';
     }
     await app.listen({ host: options.host, port: options.port });
-    return urlOf(options.host, app);
+    return urlOf(scheme, options.host, app);
   } catch (error) {
     throw listenError(options, error);
   }
@@ -24,11 +24,11 @@ export async function listen(app: FastifyInstance, options: ListenOptions): Prom
 
 const wildcards = new Set(['0.0.0.0', '::', '']);
 
-function urlOf(host: string, app: FastifyInstance): string {
+function urlOf(scheme: string, host: string, app: FastifyInstance): string {
   const address = app.server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
-  if (wildcards.has(host)) return `http://localhost:${port}`;
-  return host.includes(':') ? `http://[${host}]:${port}` : `http://${host}:${port}`;
+  if (wildcards.has(host)) return `${scheme}://localhost:${port}`;
+  return host.includes(':') ? `${scheme}://[${host}]:${port}` : `${scheme}://${host}:${port}`;
 }
 
 function listenError(options: ListenOptions, error: unknown): LayerpullError {

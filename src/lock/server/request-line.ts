@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { WireReply } from '../protocol/replies.ts';
-import { maxBodyBytes } from './body.ts';
+import { bodyLimitOf } from './body.ts';
 import { wireError } from './errors.ts';
 
 /** Requests that may wait on one connection for the one before them. */
@@ -75,7 +75,7 @@ export class RequestLine {
     this.#current = turn;
     response.once('close', () => this.#ended(turn));
     // A body that is too long is refused by its length, before any of it is sent.
-    const isTooLong = Number(request.headers['content-length']) > maxBodyBytes;
+    const isTooLong = Number(request.headers['content-length']) > bodyLimitOf(request);
     if (awaitsContinue && !isTooLong) response.writeContinue();
     this.#deps.handler(request, response);
   }

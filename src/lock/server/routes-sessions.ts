@@ -3,6 +3,7 @@ import type { Locks } from '../locks.ts';
 import { snapshotToWire } from '../protocol/events.ts';
 import { sessionToWire } from '../protocol/replies.ts';
 import { heartbeatSchema, openSessionSchema, sessionPathSchema } from '../protocol/requests.ts';
+import { maxHeartbeatBytes } from './body.ts';
 import type { ValibotTypes } from './validate.ts';
 
 /** Open, heartbeat, close. */
@@ -13,7 +14,7 @@ export function addSessionRoutes(base: FastifyInstance, locks: Locks): void {
   );
   app.put(
     '/sessions/:id',
-    { schema: { params: sessionPathSchema, body: heartbeatSchema } },
+    { bodyLimit: maxHeartbeatBytes, schema: { params: sessionPathSchema, body: heartbeatSchema } },
     async ({ params, body }) => snapshotToWire(await locks.renew(params.id, body)),
   );
   app.delete('/sessions/:id', { schema: { params: sessionPathSchema } }, async ({ params }, reply) => {

@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { NodeId } from '../../core/ids.ts';
 import type { Log } from '../../core/log.ts';
 import { silentLog } from '../../core/log.ts';
+import type { Serving } from '../../http/serving.ts';
 import type { Locks } from '../locks.ts';
 import { createApp } from './app.ts';
 import type { Connections } from './connections.ts';
@@ -23,6 +24,8 @@ export interface LockServerOptions extends Partial<ServerLimits> {
   readonly log?: Log;
   /** Shown under `/metrics`. */
   readonly metrics?: Metrics;
+  /** How clients speak with it, and which. Default: in clear, everyone. Whoever made it closes it. */
+  readonly serving?: Serving;
   /** A client without a session has closed the last connection that it kept. Never called once the server stops. */
   readonly onNodeGone?: (nodeId: NodeId) => void;
 }
@@ -42,15 +45,15 @@ const graceMs = 1_500;
 const cutMs = 300;
 
 export function createLockServer(options: LockServerOptions): LockServer {
-  const { locks, clock, log = silentLog, metrics, onNodeGone = () => {}, ...limited } = options;
+  const { locks, clock, log = silentLog, metrics, serving, onNodeGone = () => {}, ...limited } = options;
   const limits: ServerLimits = { ...defaultLimits, ...limited };
   const streams = createOpenStreams(limits.maxStreams, clock);
-  const connections = createConnections({ clock, log, limits, onNodeGone });
-  const app = createApp({ locks, log, streams, connections, metrics });
+  const connections = createConnections({ clock, log, limits, serving, onNodeGone });
+  const app = createApp({ locks, log, streams, connections, metrics, serving });
   let closed: Promise<void> | undefined;
   let accepting: Promise<void> | undefined;
   return {
-    listen: async (options) => ({ url: await listen(app, options) }),
+    listen: async (options) => ({ url: await listen(app, options, serving?.scheme) }),
     accept: async (socket) => {
       accepting ??= getReady(app);
       await accepting;

@@ -4,12 +4,14 @@ import type {
   AcquireReply,
   AcquireRequest,
   FailureClass,
+  Heartbeat,
   HeldProgress,
   Locks,
   ReleaseReply,
   ResourceRequest,
   SessionEvent,
   SessionSnapshot,
+  SourceReply,
   StatusReply,
 } from '../../../src/lock/locks.ts';
 import { layer } from './layers.ts';
@@ -17,6 +19,9 @@ import { layer } from './layers.ts';
 export interface ActorOptions {
   readonly sessionId?: SessionId;
   readonly storeId?: StoreId;
+  /** Where it serves layers. */
+  readonly url?: string;
+  readonly zone?: string;
 }
 
 type About = Partial<Pick<ResourceRequest, 'type' | 'resourceId'>>;
@@ -35,6 +40,10 @@ export interface Actor {
   status(request?: About): Promise<StatusReply>;
   /** A heartbeat that lists these locks; by default all that the session was seen to hold, each a byte further on. */
   renew(held?: readonly HeldProgress[]): Promise<SessionSnapshot>;
+  /** A heartbeat that lists what `renew` would, and tells this as well. */
+  tell(news: Pick<Heartbeat, 'announce' | 'draining'>): Promise<SessionSnapshot>;
+  /** Asks where to read on, and complains of this session if one is named. */
+  sources(offset: number, bad?: Actor): Promise<SourceReply>;
   close(): Promise<void>;
   /** Begins to listen; comes back once the snapshot is there. */
   watch(): Promise<Listener>;
@@ -101,6 +110,16 @@ export function createActor(locks: Locks, nodeId: NodeId, sessionId: SessionId |
     async renew(held) {
       for (const [key, hold] of holds) holds.set(key, { ...hold, offset: hold.offset + 1 });
       return await locks.renew(own(), { held: held ?? [...holds.values()] });
+    },
+    tell: async (news) => await locks.renew(own(), { held: [...holds.values()], ...news }),
+    async sources(offset, bad) {
+      const hold = holds.get(`pull ${layer}`);
+      if (!hold) throw new Error(`${nodeId} does not hold the lock`);
+      holds.set(`pull ${layer}`, { ...hold, offset });
+      const request = { sessionId: own(), resourceId: layer, token: hold.token, offset };
+      const reason = 'nothing came';
+      const complaint = bad?.sessionId === undefined ? {} : { bad: { sessionId: bad.sessionId, reason } };
+      return await locks.sources({ ...request, ...complaint });
     },
     close: async () => await locks.closeSession(own()),
     async watch() {

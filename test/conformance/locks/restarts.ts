@@ -28,6 +28,21 @@ export function restartCases(start: Start): void {
     expect(await a.succeed({ token })).toEqual({ kind: 'released' });
   });
 
+  it('keeps pulls that read from one another going, and hears of copies again', async () => {
+    const world = await start();
+    const join = async (node: string) =>
+      await world.session(node, { storeId: toStoreId(node), url: `http://${node}.example` });
+    const [a, b, c, d] = [await join('a'), await join('b'), await join('c'), await join('d')];
+    await a.take();
+    await b.take();
+    await c.tell({ announce: { add: [otherLayer], remove: [] } });
+    await restart(world);
+    expect(await b.sources(5, a)).toMatchObject({ kind: 'wait' });
+    expect(await d.acquire()).toMatchObject({ kind: 'granted', source: { kind: 'peer' } });
+    await c.tell({ announce: { add: [otherLayer], remove: [] } });
+    expect(await d.acquire({ resourceId: otherLayer })).toMatchObject({ source: { nodeId: 'c' } });
+  });
+
   it('keeps places in their order, with and without a session', async () => {
     const world = await start();
     const [a, b, d] = [await world.session('a'), await world.session('b'), await world.session('d')];

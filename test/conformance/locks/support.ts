@@ -30,12 +30,7 @@ export function useWorlds(make: MakeLocks): Start {
     return {
       ...made,
       async session(node, options = {}) {
-        const { sessionId, storeId } = options;
-        const { sessionId: id } = await made.locks.openSession({
-          nodeId: toNodeId(node),
-          ...(sessionId === undefined ? {} : { sessionId }),
-          ...(storeId === undefined ? {} : { storeId }),
-        });
+        const { sessionId: id } = await made.locks.openSession({ nodeId: toNodeId(node), ...options });
         return add(createActor(made.locks, toNodeId(node), id));
       },
       older: (node) => add(createActor(made.locks, toNodeId(node), undefined)),

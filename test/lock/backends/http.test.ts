@@ -313,7 +313,7 @@ describe('a stream over HTTP', () => {
   it('skips events that a later server may send, and refuses broken ones', async () => {
     const head = { 'content-type': 'text/event-stream' };
     const later =
-      'event: source\ndata: {"x":1}\n\ndata: {}\n\nevent: ping\ndata: {}\n\nevent: closed\ndata: {}\n\n';
+      'event: later\ndata: {"x":1}\n\ndata: {}\n\nevent: ping\ndata: {}\n\nevent: closed\ndata: {}\n\n';
     const modern = clientOf({
       urls: [await serveRaw((_, response) => response.writeHead(200, head).end(later))],
     });

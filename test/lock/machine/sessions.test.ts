@@ -1,12 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { toToken } from '../../../src/core/ids.ts';
+import { type SessionId, toNodeId, toStoreId, toToken } from '../../../src/core/ids.ts';
 import type { HeldProgress } from '../../../src/lock/locks.ts';
-import { createRig, layer, otherLayer, sessionOf } from './support.ts';
+import { createRig, layer, otherLayer, type Rig, sessionOf } from './support.ts';
 
 const held = (token: number): HeldProgress => ({
   ...{ type: 'pull', resourceId: layer, offset: 1, total: 9 },
   token: toToken(token),
 });
+
+/** It holds a lock, and its stream was there and broke. */
+function holdAndCut(rig: Rig, node: string, store: string): SessionId {
+  const sessionId = rig.open(node, { store });
+  rig.acquire(node);
+  rig.run({ kind: 'stream-opened', sessionId });
+  rig.run({ kind: 'stream-closed', sessionId });
+  return sessionId;
+}
+
+/** A session of another process of the node. */
+function again(node: string, store: string) {
+  const request = { sessionId: sessionOf('again'), nodeId: toNodeId(node), storeId: toStoreId(store) };
+  return { request, isReturning: false };
+}
 
 describe('a session', () => {
   it('lives by heartbeats: other requests do not replace them', () => {
@@ -31,6 +46,46 @@ describe('a session', () => {
     rig.pass(500);
     expect(rig.holder()).toBeUndefined();
     expect(rig.events).toContainEqual({ kind: 'session-ended', sessionId });
+  });
+
+  it('is lost sooner where its node has started again on the same store', () => {
+    const rig = createRig();
+    const sessionId = holdAndCut(rig, 'a', 'store');
+    rig.run({ kind: 'open-session', ...again('a', 'store') });
+    rig.pass(1_250);
+    expect(rig.holder('store')).toBe('a');
+    rig.pass(250);
+    expect(rig.holder('store')).toBeUndefined();
+    expect(rig.events).toContainEqual({ kind: 'session-ended', sessionId });
+  });
+
+  it.each([
+    ['another store', (rig: Rig) => rig.run({ kind: 'open-session', ...again('a', 'elsewhere') })],
+    ['another node of its store', (rig: Rig) => rig.run({ kind: 'open-session', ...again('b', 'store') })],
+    ['a session of its node that was there before', (rig: Rig) => rig.renew('again')],
+  ])('is not lost sooner because of %s', (_, come) => {
+    const rig = createRig();
+    rig.run({ kind: 'open-session', ...again('a', 'store') });
+    rig.pass(1);
+    holdAndCut(rig, 'a', 'store');
+    come(rig);
+    rig.pass(4_000);
+    expect(rig.holder('store')).toBe('a');
+  });
+
+  it('is not lost because its node has another one, while it is heard of', () => {
+    const rig = createRig();
+    holdAndCut(rig, 'a', 'store');
+    rig.run({ kind: 'open-session', ...again('a', 'store') });
+    rig.pass(1_000);
+    rig.renew('a');
+    rig.pass(4_000);
+    expect(rig.holder('store')).toBe('a');
+    // Nor sooner when it is cut again, after that one came.
+    rig.run({ kind: 'stream-opened', sessionId: sessionOf('a') });
+    rig.run({ kind: 'stream-closed', sessionId: sessionOf('a') });
+    rig.pass(4_000);
+    expect(rig.holder('store')).toBe('a');
   });
 
   it.each([

@@ -28,7 +28,7 @@ export interface Rig {
   /** Lets time pass without any tick, as when the process is stopped. */
   stall(ms: number): void;
   /** A session with an id made from its node. */
-  open(node: string, options?: { isReturning?: boolean; store?: string }): SessionId;
+  open(node: string, options?: OpenOptions): SessionId;
   /** With a session when `who` names an open one, else as an older client. */
   acquire(who: string, request?: Partial<AcquireRequest>): Replies['acquire'];
   release(who: string, success?: boolean, request?: About): Replies['release'];
@@ -38,6 +38,13 @@ export interface Rig {
   queue(domain?: string): string[];
   /** What one session was told. */
   told(node: string): SessionEvent[];
+}
+
+export interface OpenOptions {
+  readonly isReturning?: boolean;
+  readonly store?: string;
+  readonly url?: string;
+  readonly zone?: string;
 }
 
 type About = { readonly type?: OperationType; readonly resourceId?: Digest; readonly token?: Token };
@@ -74,10 +81,10 @@ export function createRig(options: Partial<MachineOptions> = {}): Rig {
     stall(ms) {
       nowMs += ms;
     },
-    open(node, { isReturning = false, store } = {}) {
+    open(node, { isReturning = false, store, ...said } = {}) {
       const sessionId = sessionOf(node);
       const storeId = store === undefined ? {} : { storeId: toStoreId(store) };
-      const request = { sessionId, nodeId: toNodeId(node), ...storeId };
+      const request = { sessionId, nodeId: toNodeId(node), ...storeId, ...said };
       return rig.run({ kind: 'open-session', request, isReturning }).sessionId;
     },
     acquire(who, request = {}) {

@@ -275,6 +275,7 @@ describe('the sessions', () => {
     expect(kept.body).toEqual({
       granted: [{ type: 'pull', resource_id: layer, token: 3, waiters: 1 }],
       queued: [],
+      children: 0,
     });
     expect((await ask(url, 'DELETE', '/sessions/s%2F1')).status).toBe(204);
     expect(calls).toEqual([

@@ -43,7 +43,7 @@ describe('the stream of a session', () => {
     const wireGrant = { type: 'pull', resource_id: layer, token: 5, waiters: 2 };
     const place = { type: 'pull', resource_id: layer, position: 2 };
     expect(received.map((event) => [event?.id, event?.event, JSON.parse(event?.data ?? '')])).toEqual([
-      ['1', 'snapshot', { granted: [wireGrant], queued: [place] }],
+      ['1', 'snapshot', { granted: [wireGrant], queued: [place], children: 0 }],
       ['2', 'granted', wireGrant],
       ['3', 'revoked', { type: 'pull', resource_id: layer, token: 5, reason: 'too slow' }],
       ['4', 'completed', { type: 'pull', resource_id: layer, by: { node_id: 'a' } }],

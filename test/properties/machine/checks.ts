@@ -1,5 +1,6 @@
 import type { MachineEvent } from '../../../src/lock/machine/events.ts';
 import type { Hold, Lock, MachineState, Session, Waiter } from '../../../src/lock/machine/state.ts';
+import { checkSwarms } from '../sources/checks.ts';
 import type { Played, Player } from './player.ts';
 
 /** What was seen from outside: replayed from the log, independent of the machine's own state. */
@@ -35,6 +36,7 @@ export function checkStep(history: History, player: Player, play: () => Played):
   for (const lock of state.locks.values()) checkLock(state, lock, history);
   for (const session of state.sessions.values()) checkSession(session);
   for (const event of told) if (isPullDone(event)) checkNobodyWaits(state.locks.get(keyOf(event)));
+  checkSwarms(state);
   checkSkip(doneBefore, played, player, new Set(before.map(({ holder }) => holder)));
 }
 

@@ -86,7 +86,8 @@ export function createPlayer(recoveryMs: number): Player {
   const open = (who: number, store: string | undefined): Played => {
     const person = people[who % 4] ?? people[0];
     const storeId = store === undefined ? {} : { storeId: toStoreId(store) };
-    const request = { sessionId: sessionAt(who), nodeId: toNodeId(person.node), ...storeId };
+    const url = who % 3 === 0 ? {} : { url: `http://${person.node}` };
+    const request = { sessionId: sessionAt(who), nodeId: toNodeId(person.node), ...storeId, ...url };
     return run({ kind: 'open-session', request, isReturning: true });
   };
   const storeOf = (who: number): string | undefined => {
@@ -102,7 +103,12 @@ export function createPlayer(recoveryMs: number): Player {
       ...{ type: 'pull' as const, resourceId: resourceAt(lie), offset: 1, total: 2 },
       token: toToken(1 + lie),
     }));
-    return run({ kind: 'renew', sessionId, heartbeat: { held: [...holds, ...made] } });
+    // Some have a copy of one, and no longer of the other.
+    const [add, remove] = [lies.filter((lie) => lie % 2 === 0), lies.filter((lie) => lie % 3 === 1)].map(
+      (all) => all.map(resourceAt),
+    );
+    const announce = { add: add ?? [], remove: remove ?? [] };
+    return run({ kind: 'renew', sessionId, heartbeat: { held: [...holds, ...made], announce } });
   };
 
   const act = (action: Action): Played => {

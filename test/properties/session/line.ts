@@ -86,6 +86,7 @@ export function createLine(clock: FakeClock, scheduler: fc.Scheduler, fates: rea
     acquire: (request) => call('acquire', (locks) => locks.acquire(request)),
     release: (request) => call('release', (locks) => locks.release(request)),
     decline: (request) => call('decline', (locks) => locks.decline(request)),
+    sources: (request) => call('sources', (locks) => locks.sources(request)),
     status: (request) => call('status', (locks) => locks.status(request)),
     list: (query) => call('list', (locks) => locks.list(query)),
     nodes: () => call('nodes', (locks) => locks.nodes()),

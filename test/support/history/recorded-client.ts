@@ -151,7 +151,7 @@ export class RecordedClient {
 
   #note(event: SessionEvent, openedMs: number): void {
     // Positions between snapshots are hints: they may be of a moment that nobody else gets to see.
-    if (event.kind === 'ping' || event.kind === 'queued') return;
+    if (event.kind === 'ping' || event.kind === 'queued' || event.kind === 'source') return;
     const news = (id: Digest): News =>
       event.kind === 'snapshot' ? { kind: 'snapshot', standing: standingOf(event, id) } : event;
     const about = event.kind === 'snapshot' ? {} : { about: event.resourceId };

@@ -2,17 +2,21 @@ import * as v from 'valibot';
 import { LayerpullError } from '../../../core/errors.ts';
 import { toSessionId, toToken } from '../../../core/ids.ts';
 import type { MachineOptions } from '../../machine/options.ts';
+import { goOnReading } from '../../machine/readers.ts';
 import {
   type Claimant,
   createState,
   defaultDomain,
+  enterStore,
   type Lock,
   lockFor,
   type MachineState,
   placeKey,
   refile,
+  type Session,
   type Waiter,
 } from '../../machine/state.ts';
+import { createPeer } from '../../machine/swarm.ts';
 import {
   farewellSchema,
   lockSchema,
@@ -65,10 +69,20 @@ export function restoreState(
 function restoreSession(state: MachineState, { key, value }: Stored, nowMs: number): void {
   const opened = read(sessionSchema, key, value);
   const id = toSessionId(String(key[1]));
-  state.sessions.set(id, {
+  const session: Session = {
     ...{ id, nodeId: opened.nodeId, domain: opened.storeId ?? defaultDomain, opened, isReturning: false },
-    ...{ heartbeatMs: nowMs, streams: 0, cutMs: undefined, holds: new Set(), places: new Set() },
-  });
+    ...{
+      heartbeatMs: nowMs,
+      streams: 0,
+      cutMs: undefined,
+      succeededMs: Number.NEGATIVE_INFINITY,
+      holds: new Set(),
+      places: new Set(),
+      peer: createPeer(),
+    },
+  };
+  state.sessions.set(id, session);
+  enterStore(state, session);
 }
 
 function restoreLock(state: MachineState, { key, value }: Stored, id: number): Lock {
@@ -84,7 +98,8 @@ function restoreLock(state: MachineState, { key, value }: Stored, id: number): L
   lock.lastToken = record.lastToken;
   if (record.holder) {
     const { sinceMs } = record.holder;
-    lock.holder = { ...claimantOf(record.holder), ...record.holder, seenMs: sinceMs, progressedMs: sinceMs };
+    const times = { seenMs: sinceMs, progressedMs: sinceMs, flowingMs: sinceMs };
+    lock.holder = { ...claimantOf(record.holder), ...record.holder, ...times };
   }
   return lock;
 }
@@ -126,7 +141,9 @@ function joinHolder(state: MachineState, lock: Lock, nowMs: number): void {
   const { holder } = lock;
   if (!holder) return;
   holder.seenMs = nowMs;
-  if (holder.sessionId) sessionOf(state, holder.sessionId).holds.add(lock);
+  if (!holder.sessionId) return;
+  sessionOf(state, holder.sessionId).holds.add(lock);
+  if (holder.isClaimed) goOnReading(state, lock, holder, nowMs);
 }
 
 function claimantOf(

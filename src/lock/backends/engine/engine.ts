@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { abortable, deferred } from '../../../core/abort.ts';
 import type { Clock } from '../../../core/clock.ts';
 import type { Digest } from '../../../core/digest.ts';
-import { LayerpullError } from '../../../core/errors.ts';
 import { type NodeId, type SessionId, toSessionId } from '../../../core/ids.ts';
 import type { Log } from '../../../core/log.ts';
 import type {
@@ -18,16 +17,18 @@ import type {
   ResourceEvent,
   ResourceRequest,
   SessionEvent,
+  SourceReply,
+  SourceRequest,
 } from '../../locks.ts';
-import type { Command, CommandOf, Replies, UnknownSession } from '../../machine/commands.ts';
-import type { MachineEvent, ResourceNews } from '../../machine/events.ts';
+import type { Command, CommandOf, Replies } from '../../machine/commands.ts';
 import type { MachineState } from '../../machine/state.ts';
 import { step } from '../../machine/step.ts';
 import { NodeRegistry } from '../../node-registry.ts';
-import { countLocks, currentNews, type LockCounts, listResources, placesAt } from '../../read-model.ts';
+import { countLocks, currentNews, type LockCounts, listResources } from '../../read-model.ts';
 import { createChannel } from './channel.ts';
 import type { Journal } from './journal.ts';
-import { type LogEvent, logEvent } from './log.ts';
+import { closed, full, known } from './refusals.ts';
+import { createTeller, type Observe, type Teller } from './teller.ts';
 import { Watchers } from './watchers.ts';
 
 /** The `Locks` of one process with its machine, for whoever runs it. */
@@ -40,7 +41,7 @@ export interface LockService extends Locks {
   nodeGone(nodeId: NodeId): void;
 }
 
-export type Observe = (event: LogEvent) => void;
+export type { Observe } from './teller.ts';
 
 export interface EngineOptions {
   readonly clock: Clock;
@@ -66,28 +67,27 @@ export function createEngine(options: EngineOptions): LockService {
 
 class Engine implements LockService {
   readonly #clock: Clock;
-  readonly #log: Log;
   readonly #state: MachineState;
   readonly #journal: Journal;
-  readonly #observe: Observe | undefined;
   readonly #watchers = new Watchers();
   readonly #nodes = new NodeRegistry();
-  /** Queues whose changes were not told yet. */
-  readonly #moved = new Map<string, { readonly domain: string; readonly resourceId: Digest }>();
+  readonly #teller: Teller;
   readonly #timers: readonly (() => void)[];
   readonly #recovery = deferred<void>();
 
   constructor({ clock, log, state, journal, observe }: EngineOptions) {
     this.#clock = clock;
-    this.#log = log;
     this.#state = state;
     this.#journal = journal;
-    this.#observe = observe;
+    this.#teller = createTeller({
+      ...{ clock, log, state, watchers: this.#watchers, nodes: this.#nodes },
+      ...(observe ? { observe } : {}),
+    });
     for (const { id, opened, heartbeatMs } of state.sessions.values())
       this.#nodes.opened(id, opened, heartbeatMs);
     this.#timers = [
       clock.every(tickMs, () => this.#tick()),
-      clock.every(movesMs, () => this.#tellMoves()),
+      clock.every(movesMs, () => this.#teller.tellMoves()),
       clock.every(pingMs, () => this.#watchers.tellAllSessions({ kind: 'ping' })),
     ];
   }
@@ -124,6 +124,11 @@ class Engine implements LockService {
     const { snapshot } = known(this.#step({ kind: 'renew', sessionId, heartbeat }));
     this.#nodes.heard(sessionId, heartbeat.draining, this.#clock.now());
     return await this.#kept(snapshot);
+  }
+
+  async sources(request: SourceRequest, signal?: AbortSignal): Promise<SourceReply> {
+    signal?.throwIfAborted();
+    return await this.#kept(known(this.#step({ kind: 'sources', request })));
   }
 
   async acquire(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireReply> {
@@ -192,7 +197,7 @@ class Engine implements LockService {
     signal.addEventListener('abort', channel.stop, { once: true });
     this.#inOrder(() => this.#watchers.addResource(type, resourceId, channel));
     try {
-      for (const one of await this.#kept(news)) yield this.#withWallTime(one);
+      for (const one of await this.#kept(news)) yield this.#teller.withWallTime(one);
       for (let batch = await channel.next(); batch; batch = await channel.next()) yield* batch;
     } finally {
       signal.removeEventListener('abort', channel.stop);
@@ -214,9 +219,7 @@ class Engine implements LockService {
   #refuseWhereFull(sessionId: SessionId): void {
     const { sessions, options } = this.#state;
     if (sessions.size < options.maxSessions || sessions.has(sessionId)) return;
-    throw new LayerpullError('lock_unreachable', `${options.maxSessions} sessions are open already`, {
-      hint: 'try again later',
-    });
+    throw full(options.maxSessions);
   }
 
   #tick(): void {
@@ -227,7 +230,7 @@ class Engine implements LockService {
   #step<Kind extends Command['kind']>(command: CommandOf<Kind>): Replies[Kind] {
     const { reply, events, changes } = step<Kind>(this.#state, command, this.#clock.now());
     this.#journal.add(changes, () => {
-      for (const event of events) this.#tell(event);
+      for (const event of events) this.#teller.tell(event);
     });
     return reply;
   }
@@ -242,58 +245,4 @@ class Engine implements LockService {
   #inOrder(action: () => void): void {
     this.#journal.add([], action);
   }
-
-  #tell(event: MachineEvent): void {
-    switch (event.kind) {
-      case 'session':
-        this.#watchers.tellSession(event.sessionId, event.event);
-        break;
-      case 'session-ended':
-        this.#nodes.ended(event.sessionId);
-        this.#watchers.endSession(event.sessionId);
-        break;
-      case 'resource':
-        this.#watchers.tellResource(this.#withWallTime(event));
-        break;
-      case 'moved':
-        this.#moved.set(`${event.domain}\n${event.resourceId}`, event);
-        break;
-      case 'log':
-        logEvent(this.#log, event);
-        this.#observe?.(event);
-        break;
-    }
-  }
-
-  #withWallTime({ event, endedMs }: ResourceNews): ResourceEvent {
-    if (endedMs === undefined) return event;
-    const ageMs = this.#clock.now() - endedMs;
-    return { ...event, completedAtMs: Math.round(this.#clock.wallNow() - ageMs) };
-  }
-
-  #tellMoves(): void {
-    for (const { domain, resourceId } of this.#moved.values()) {
-      for (const { sessionId, place } of placesAt(this.#state, domain, resourceId)) {
-        this.#watchers.tellSession(sessionId, { kind: 'queued', ...place });
-      }
-    }
-    this.#moved.clear();
-  }
-}
-
-function known<T extends { readonly kind: string } | undefined>(
-  reply: T | UnknownSession,
-): Exclude<T, UnknownSession> {
-  if (reply?.kind === 'unknown-session') {
-    throw new LayerpullError('session_unknown', 'the lock server does not know this session', {
-      hint: 'open it again under its id',
-    });
-  }
-  return reply as Exclude<T, UnknownSession>;
-}
-
-function closed(): LayerpullError {
-  return new LayerpullError('lock_unreachable', 'the lock service was closed', {
-    hint: 'ask again once it runs',
-  });
 }

@@ -12,6 +12,7 @@ const messages: Record<LogEvent['what'], string> = {
   reclaimed: 'lock reclaimed',
   refused: 'lock refused',
   moved: 'lock moved with its session to another store',
+  overfull: 'copies not kept track of',
 };
 
 /** Writes what happened to a lock as one structured line; reclaims are what people look for. */
@@ -26,6 +27,6 @@ export function logEvent(log: Log, event: LogEvent): void {
     ...(heldMs === undefined ? {} : { heldMs: Math.round(heldMs) }),
     ...(waitedMs === undefined ? {} : { waitedMs: Math.round(waitedMs) }),
   };
-  if (what === 'reclaimed' || what === 'refused') log.warn(line, messages[what]);
+  if (what === 'reclaimed' || what === 'refused' || what === 'overfull') log.warn(line, messages[what]);
   else log.info(line, messages[what]);
 }

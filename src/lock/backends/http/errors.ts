@@ -3,6 +3,7 @@ import type { ShortReply } from '../../../http/short.ts';
 import { TransportError, transportProblem } from '../../../http/transport.ts';
 import { parse } from '../../protocol/parse.ts';
 import { errorSchema } from '../../protocol/replies.ts';
+import { hintOfDenial, hintOfTls } from './trust-hints.ts';
 
 /** How messages speak of the other side: a lock server, or the process that coordinates a store. */
 export interface Label {
@@ -36,7 +37,7 @@ export function callError(
   const reached = error instanceof TransportError ? error.server : server;
   const problem = error instanceof TransportError ? messageOf(error) : transportProblem(error);
   return new LayerpullError('lock_unreachable', `cannot reach ${label.name(reached)}: ${problem}`, {
-    hint: label.hint,
+    hint: hintOfTls(error, reached) ?? label.hint,
     cause: error,
   });
 }
@@ -53,7 +54,13 @@ export function replyError(label: Label, what: string, reply: ShortReply): Layer
     const message = `${label.name(server)} failed ${what} with status ${status}${said ? `: ${said}` : ''}`;
     return new LayerpullError('lock_unreachable', message, { hint: 'see the log of the lock server' });
   }
-  if (status === 401 || status === 403 || status === 413) {
+  if (status === 401) {
+    const message = `${label.name(server)} denied ${what}: ${said ?? 'status 401'}`;
+    return new LayerpullError('lock_denied', message, {
+      hint: hintOfDenial(parsed.ok ? (parsed.value.code ?? '') : ''),
+    });
+  }
+  if (status === 403 || status === 413) {
     return new LayerpullError(
       'lock_refused',
       `${label.name(server)} refused ${what}: ${said ?? `status ${status}`}`,

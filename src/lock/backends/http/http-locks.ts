@@ -1,9 +1,17 @@
 import type { Clock } from '../../../core/clock.ts';
-import { createHttpClient } from '../../../http/client.ts';
+import { createFleetClient } from '../../../http/fleet-client.ts';
+import type { ClientTrust } from '../../../http/fleet-trust.ts';
 import { createServers } from '../../../http/servers.ts';
 import type { ShortRequest } from '../../../http/short.ts';
 import { createShortClient } from '../../../http/short.ts';
-import type { AcquireReply, AcquireRequest, Locks, ReleaseReply } from '../../locks.ts';
+import type {
+  AcquireReply,
+  AcquireRequest,
+  Locks,
+  ReleaseReply,
+  SourceReply,
+  SourceRequest,
+} from '../../locks.ts';
 import { snapshotSchema } from '../../protocol/events.ts';
 import { nodesReplySchema } from '../../protocol/nodes.ts';
 import { parse } from '../../protocol/parse.ts';
@@ -22,6 +30,7 @@ import {
   releaseToWire,
   statusToQuery,
 } from '../../protocol/requests.ts';
+import { notHolderSchema, sourceReplySchema, sourceRequestToWire } from '../../protocol/sources.ts';
 import { listReplySchema, statusReplySchema } from '../../protocol/views.ts';
 import type { Caller } from './call.ts';
 import { createCaller, maxListBytes } from './call.ts';
@@ -56,6 +65,8 @@ export interface HttpLocksOptions {
   readonly version: string;
   readonly clock: Clock;
   readonly timeouts?: HttpLocksTimeouts;
+  /** What the servers are told and checked by. Default: nothing, and what Node trusts. Whoever made it closes it. */
+  readonly trust?: ClientTrust | undefined;
   /** Random number in [0, 1): spreads retries and reconnects. Default `Math.random`. */
   readonly random?: () => number;
 }
@@ -65,11 +76,12 @@ export function createHttpLocks(options: HttpLocksOptions): Locks {
   const { clock, timeouts = {}, socketPath, random = Math.random } = options;
   const urls = options.servers.length > 0 ? options.servers : [new URL('http://localhost')];
   const servers = createServers(urls);
-  const http = createHttpClient({
+  const connecting = {
     userAgent: `layerpull/${options.version}`,
     connectTimeoutMs: timeouts.connectMs ?? Math.ceil(3_000 / urls.length),
     ...(socketPath === undefined ? {} : { socketPath }),
-  });
+  };
+  const http = createFleetClient(connecting, options.trust);
   const requestMs = timeouts.requestMs ?? 30_000;
   const short = createShortClient({
     http,
@@ -87,6 +99,7 @@ export function createHttpLocks(options: HttpLocksOptions): Locks {
   return {
     ...sessionCalls(caller, timeouts.heartbeatMs ?? 4_000),
     ...lockCalls(caller),
+    sources: (request, signal) => sources(caller, request, signal),
     ...streams({ http, servers, label, clock, memory, timeoutMs: requestMs, silenceMs }),
     close: () => http.close(),
   };
@@ -164,6 +177,26 @@ async function acquire(
     if (refused.ok) return refused.value;
   }
   return caller.read(request, reply, acquireReplySchema);
+}
+
+/** Not-holder is an answer like the others; any other refusal is none. */
+async function sources(
+  caller: Caller,
+  sourceRequest: SourceRequest,
+  signal: AbortSignal | undefined,
+): Promise<SourceReply> {
+  const request: ShortRequest = {
+    method: 'POST',
+    path: '/sources',
+    body: sourceRequestToWire(sourceRequest),
+    signal,
+  };
+  const reply = await caller.send(request);
+  if (reply.status === 403) {
+    const refused = parse(notHolderSchema, reply.body);
+    if (refused.ok) return refused.value;
+  }
+  return caller.read(request, reply, sourceReplySchema);
 }
 
 async function unlock(

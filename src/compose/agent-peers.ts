@@ -1,0 +1,61 @@
+import type { PeerAddress } from '../config/agent.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { FleetTrust } from '../http/fleet-trust.ts';
+import { localAddressTowards } from '../http/local-address.ts';
+import type { MirrorContent } from '../peer/mirror-port.ts';
+import { createPeerServer } from '../peer/server.ts';
+import type { Store } from '../store/oci-layout.ts';
+import type { Closers } from './closers.ts';
+import { servingOf, warnWhenOpen } from './trust.ts';
+
+const clock = systemClock;
+
+export interface PeersDeps {
+  readonly store: Store;
+  readonly log: Log;
+  /** Gets what is opened here. */
+  readonly closers: Closers;
+  readonly trust: FleetTrust | undefined;
+  readonly recorded: MirrorContent['recorded'];
+}
+
+/** What serves a node's layers to other nodes. */
+export interface RunningPeers {
+  /** By which others reach it. */
+  readonly url: string;
+  /** Layers on their way to readers now. */
+  readers(): number;
+}
+
+/** Serves the store to other nodes. @throws LayerpullError `address_in_use`, `usage` */
+export async function openPeers(
+  address: PeerAddress,
+  servers: readonly URL[],
+  { store, log, closers, trust, recorded }: PeersDeps,
+): Promise<RunningPeers> {
+  const serving = await servingOf(trust);
+  closers.add({ close: async () => serving.close() });
+  const door = closers.add(createPeerServer({ blobs: store.growing, clock, log, serving, recorded }));
+  const listening = await door.listen(address);
+  warnWhenOpen('the peer server', address.host, serving, log);
+  const url = address.url ?? (await urlForOthers(listening, address.host, servers));
+  return { url, readers: () => door.readers() };
+}
+
+const wildcards = new Set(['0.0.0.0', '::']);
+
+/** Who listens everywhere is reached where it reaches the lock server from. */
+async function urlForOthers(
+  { url, port }: { readonly url: string; readonly port: number },
+  host: string,
+  servers: readonly URL[],
+): Promise<string> {
+  if (!wildcards.has(host)) return url;
+  const { protocol } = new URL(url);
+  for (const server of servers) {
+    const address = await localAddressTowards(server);
+    if (address) return `${protocol}//${address.includes(':') ? `[${address}]` : address}:${port}`;
+  }
+  return `${protocol}//localhost:${port}`;
+}

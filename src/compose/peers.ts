@@ -1,0 +1,55 @@
+import { LayerpullError } from '../core/errors.ts';
+import { createPeers } from '../peer/client.ts';
+import { guided } from '../peer/guided.ts';
+import { createPeerHealth } from '../peer/peer-health.ts';
+import { createPeerServer } from '../peer/server.ts';
+import type { PeerParts, PeerPartsOptions } from './peer-parts.ts';
+import type { ServedLayers, ServeLayers, SharingSession } from './share.ts';
+import { openTrust, servingOf, warnWhenOpen } from './trust.ts';
+
+/** Wires what a pull needs of other nodes: reading from them, and serving them. @throws LayerpullError `usage` */
+export async function loadPeerParts(options: PeerPartsOptions): Promise<PeerParts> {
+  const { config, clock, log, onWarning } = options;
+  const trust = openTrust(config.trust, log);
+  const peers = createPeers({ userAgent: `layerpull/${config.version}`, clock, trust });
+  const health = createPeerHealth((message) => onWarning(unusable(message)));
+  const serve: ServeLayers = async (store, { host = '::', port }) => {
+    const serving = await servingOf(trust);
+    const server = createPeerServer({ blobs: store.growing, clock, log, serving });
+    const listening = await server.listen({ host, port });
+    warnWhenOpen('what this node shares', host, serving, log);
+    const served: ServedLayers = {
+      scheme: serving.scheme,
+      port: listening.port,
+      readers: () => server.readers(),
+      bytesSent: () => server.bytesSent(),
+      close: async () => {
+        await server.close();
+        serving.close();
+      },
+    };
+    return served;
+  };
+  return {
+    reading: { guided: (guide, registry) => guided({ guide, registry, peers, health, clock }) },
+    serve,
+    sharing: (session): SharingSession => ({
+      announce: ({ add, remove }) => session.announce(add, remove),
+      drain: () => session.drain(),
+      get children() {
+        return session.children();
+      },
+    }),
+    async close() {
+      await peers.close();
+      trust?.close();
+    },
+  };
+}
+
+function unusable(message: string): LayerpullError {
+  return new LayerpullError('peers_unusable', message, {
+    origin: 'peer',
+    hint: 'see whether nodes reach each other at the addresses that `layerpull nodes` shows',
+  });
+}

@@ -1,0 +1,41 @@
+import type { TrustConfig } from '../config/trust.ts';
+import type { CoordinationConfig } from '../config.ts';
+import { systemClock as clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { isLoopback } from '../http/addresses.ts';
+import { type FleetTrust, openFleetTrust } from '../http/fleet-trust.ts';
+import type { Serving } from '../http/serving.ts';
+import { createHttpLocks } from '../lock/backends/http/http-locks.ts';
+import type { Locks } from '../lock/locks.ts';
+
+/** What the files say, and how to end looking at them; undefined: none were given. @throws LayerpullError `usage` */
+export function openTrust(config: TrustConfig | undefined, log: Log): FleetTrust | undefined {
+  return config && openFleetTrust({ files: config, clock, log });
+}
+
+/** The locks of the servers of `--server`. Its `close` ends all that was opened for it. @throws LayerpullError `usage` */
+export function serverLocks({ servers, version, trust: files }: CoordinationConfig, log: Log): Locks {
+  const trust = openTrust(files, log);
+  const locks = createHttpLocks({ servers, version, clock, trust });
+  if (!trust) return locks;
+  const close = async () => {
+    trust.close();
+    await locks.close();
+  };
+  return { ...locks, close };
+}
+
+/** How a server of this process serves: in clear and everyone without `trust`. */
+export async function servingOf(trust: FleetTrust | undefined): Promise<Serving> {
+  const { createServing, openServing } = await import('../http/serving.ts');
+  return trust ? createServing(trust) : openServing;
+}
+
+/** Tells those who can still change it that a server lets everyone in who reaches it. `what`: such as `the lock server`. */
+export function warnWhenOpen(what: string, host: string, serving: Serving, log: Log): void {
+  if (serving.asks || isLoopback(host)) return;
+  log.warn(
+    { host },
+    `${what} listens on ${host} and serves everyone who reaches it: give it --token-file FILE, or --tls-cert, --tls-key and --tls-ca, or have it listen on 127.0.0.1`,
+  );
+}

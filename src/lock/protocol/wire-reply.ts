@@ -1,0 +1,5 @@
+/** An HTTP answer before it is written. */
+export interface WireReply {
+  readonly status: number;
+  readonly body: object;
+}

@@ -1,0 +1,61 @@
+import type { Digest } from '../core/digest.ts';
+import { isLayerpullError } from '../core/errors.ts';
+import type { PeerSource } from '../lock/sources.ts';
+import type { Standing } from '../source/blob-source.ts';
+
+/** What one pull has learned of its peers, shared by its layers. */
+export interface PeerHealth {
+  /** Whether this pull asks no peer any more. */
+  readonly isOver: boolean;
+  /** A peer gave bytes: the others may be worth waiting for again. */
+  gaveBytes(): void;
+  /** The time that one waits for a peer was spent on this one. */
+  fellSilent(url: string): void;
+  /** The blob is about to be read from this peer. */
+  used(digest: Digest, peer: PeerSource): void;
+  /**
+   * A peer that gave wrong bytes of what it offered as complete, each one once. Who only handed on what it got is not to
+   * blame.
+   */
+  takeWrong(digest: Digest, standing: (url: string) => Standing): PeerSource | undefined;
+}
+
+/** So many peers that cost the time one waits, with no byte of any peer between, are enough: it is paid once. */
+const enough = 2;
+
+/** @param warn told once, when the pull gives up on peers */
+export function createPeerHealth(warn: (message: string) => void): PeerHealth {
+  const silent = new Set<string>();
+  /** By digest and url: those that were complete when they were read. */
+  const complete = new Map<string, { readonly digest: Digest; readonly peer: PeerSource }>();
+  let isOver = false;
+  return {
+    get isOver() {
+      return isOver;
+    },
+    gaveBytes: () => silent.clear(),
+    fellSilent(url) {
+      silent.add(url);
+      if (isOver || silent.size < enough) return;
+      isOver = true;
+      warn(`${[...silent].join(' and ')} gave nothing: the rest comes from the registry`);
+    },
+    used(digest, peer) {
+      if (peer.complete) complete.set(`${digest} ${peer.url}`, { digest, peer });
+    },
+    takeWrong(digest, standing) {
+      for (const [key, use] of complete) {
+        if (use.digest !== digest || !isProved(standing(use.peer.url))) continue;
+        complete.delete(key);
+        return use.peer;
+      }
+      return undefined;
+    },
+  };
+}
+
+/** Its bytes did not match, and it did not only break off. */
+function isProved(standing: Standing): boolean {
+  if (standing.kind !== 'wrong') return false;
+  return isLayerpullError(standing.error) && standing.error.code === 'digest_mismatch';
+}

@@ -1,0 +1,86 @@
+import type { Descriptor } from '../core/descriptor.ts';
+import { isLayerpullError } from '../core/errors.ts';
+import type { PeerSource } from '../lock/sources.ts';
+import { reasonOf } from '../source/all-failed.ts';
+import type { Peers } from './client.ts';
+
+/**
+ * What a failed read says about a peer.
+ *
+ * `patience`: nothing against it. It has no more itself, or not yet, or serves enough others. `bad`: another one is
+ * wanted. `silent` where the time was spent on it that one waits for a peer.
+ */
+export type Verdict =
+  | { readonly kind: 'patience'; readonly reason: string; readonly pauseMs: number }
+  | { readonly kind: 'bad'; readonly reason: string; readonly silent: boolean };
+
+/** So often in a row, without a byte, a peer is believed that it has nothing to give. */
+export const maxPatience = 3;
+const pauseMs = 200;
+const longestPauseMs = 1_000;
+/** A peer that is so little ahead is as slow as what it reads from. */
+const littleBytes = 1_048_576;
+
+export interface FailedRead {
+  readonly peer: PeerSource;
+  readonly descriptor: Descriptor;
+  readonly reached: number;
+  readonly error: unknown;
+  /** How often in a row patience was shown before. */
+  readonly patience: number;
+}
+
+export async function judge(peers: Peers, failed: FailedRead, signal: AbortSignal): Promise<Verdict> {
+  const { peer, error, patience } = failed;
+  const reason = isLayerpullError(error) ? reasonOf({ url: peer.url, error }) : 'failed';
+  const code = isLayerpullError(error) ? error.code : 'unexpected';
+  const mayWait = patience < maxPatience;
+  switch (code) {
+    case 'blob_not_found':
+      // Its download may not have begun yet, or begin again.
+      return mayWait && !peer.complete ? patient(reason, pauseMs) : bad(reason);
+    case 'rate_limited':
+    case 'registry_failed':
+      return mayWait && isBusy(error) ? patient('serves enough others', pauseOf(error)) : bad(reason);
+    case 'registry_stalled':
+      return mayWait && (await isStarved(peers, failed, 0, signal))
+        ? patient('waits itself', 0)
+        : silent(reason);
+    case 'timed_out':
+      return mayWait && (await isStarved(peers, failed, littleBytes, signal))
+        ? patient('is slow itself', 0)
+        : bad('is slow');
+    default:
+      return bad(reason);
+  }
+}
+
+function patient(reason: string, pauseMs: number): Verdict {
+  return { kind: 'patience', reason, pauseMs };
+}
+
+function bad(reason: string): Verdict {
+  return { kind: 'bad', reason, silent: false };
+}
+
+function silent(reason: string): Verdict {
+  return { kind: 'bad', reason, silent: true };
+}
+
+/** It said when to come back. */
+function isBusy(error: unknown): boolean {
+  return isLayerpullError(error) && error.retryAfterMs !== undefined;
+}
+
+function pauseOf(error: unknown): number {
+  const wanted = isLayerpullError(error) ? (error.retryAfterMs ?? pauseMs) : pauseMs;
+  return Math.min(longestPauseMs, wanted);
+}
+
+/** Whether the peer answers, and says that it has hardly more than we have. */
+async function isStarved(peers: Peers, failed: FailedRead, slackBytes: number, signal: AbortSignal) {
+  const { peer, descriptor, reached } = failed;
+  if (peer.complete) return false;
+  const bytes = await peers.bytesOf(peer.url, descriptor, signal);
+  return bytes !== undefined && bytes <= reached + slackBytes;
+}
