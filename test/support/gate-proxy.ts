@@ -12,6 +12,11 @@ export interface GateProxy {
   open(): void;
   /** Resolves once `count` blob answers wait at the gate. */
   waiting(count: number): Promise<void>;
+  /**
+   * Bytes of blobs that went through to those who asked. The registry may count more: what it sent ahead to the gate,
+   * for somebody who broke off, got no further.
+   */
+  blobBytes(): number;
 }
 
 /** A proxy before a registry that can hold blobs back in the middle, so that a test decides how far a pull gets. */
@@ -24,7 +29,7 @@ export async function startGateProxy(registry: { readonly host: string }): Promi
       (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         const isBlob = request.method === 'GET' && /\/blobs\/sha\d+:/.test(request.url ?? '');
-        pipeline(isBlob ? gate.pass(answer) : answer, response, () => {});
+        pipeline(isBlob ? gate.pass(answer, () => response.destroyed) : answer, response, () => {});
       },
     );
     upstream.on('error', () => response.destroy());
@@ -38,13 +43,20 @@ export async function startGateProxy(registry: { readonly host: string }): Promi
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { host: `127.0.0.1:${port}`, shut: gate.shut, open: gate.open, waiting: gate.waiting };
+  return {
+    host: `127.0.0.1:${port}`,
+    shut: gate.shut,
+    open: gate.open,
+    waiting: gate.waiting,
+    blobBytes: gate.blobBytes,
+  };
 }
 
 function createGate() {
   let limit = Number.POSITIVE_INFINITY;
   let opened = deferred<void>();
   let waiters = 0;
+  let blobBytes = 0;
   let changed = deferred<void>();
 
   const waitHere = async () => {
@@ -69,13 +81,17 @@ function createGate() {
         changed = deferred();
       }
     },
-    async *pass(bytes: AsyncIterable<Buffer>) {
+    blobBytes: () => blobBytes,
+    async *pass(bytes: AsyncIterable<Buffer>, isClosed: () => boolean) {
       let passed = 0;
       for await (const piece of bytes) {
         const before = Math.max(0, Math.min(piece.length, limit - passed));
+        blobBytes += before;
         yield piece.subarray(0, before);
         if (before < piece.length) {
           await waitHere();
+          if (isClosed()) return;
+          blobBytes += piece.length - before;
           yield piece.subarray(before);
         }
         passed += piece.length;
