@@ -147,7 +147,7 @@ describe('the end of a demo', () => {
     demo.kill('SIGKILL');
     await demo.exited;
     // Its children have nobody to tell of their end.
-    await expect.poll(left, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(left).toEqual([]);
   });
 });
 

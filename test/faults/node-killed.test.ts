@@ -11,7 +11,7 @@ beforeAll(async () => {
   server = (await startLockServer()).url;
 });
 
-describe('a node killed with SIGKILL', { timeout: 60_000 }, () => {
+describe('a node killed with SIGKILL', { timeout: 180_000 }, () => {
   it.concurrent('that holds gives way to the head of the queue, with a higher token', () =>
     withOwnCleanups(async () => {
       const resource = resourceNamed('killed holder');

@@ -12,7 +12,7 @@ beforeAll(async () => {
   server = (await startLockServer()).url;
 });
 
-describe('a node stopped with SIGSTOP, its connections open', { timeout: 60_000 }, () => {
+describe('a node stopped with SIGSTOP, its connections open', { timeout: 180_000 }, () => {
   it.concurrent('that holds loses the lock after the TTL, hears of it when it goes on, and can end nothing', () =>
     withOwnCleanups(async () => {
       const resource = resourceNamed('stopped holder');

@@ -17,7 +17,7 @@ async function start() {
   return { url, proxy, one, two, answersTo };
 }
 
-describe('a reply that is lost', { timeout: 60_000 }, () => {
+describe('a reply that is lost', { timeout: 180_000 }, () => {
   it.concurrent('of a grant: the repeated request gets the same lock, and nobody waits for itself', () =>
     withOwnCleanups(async () => {
       const { url, proxy, one, answersTo } = await start();

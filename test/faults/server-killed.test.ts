@@ -24,7 +24,7 @@ async function kill({ child }: RunningLockServer): Promise<void> {
   await child.exited;
 }
 
-describe('a server killed with SIGKILL and started again', { timeout: 60_000 }, () => {
+describe('a server killed with SIGKILL and started again', { timeout: 180_000 }, () => {
   it.concurrent.each(lives)(
     'knows $name who held and who waited, in order, with all tokens',
     ({ start, mayEnd }) =>

@@ -17,7 +17,7 @@ async function stopForLong({ child }: RunningLockServer, meanwhile: () => void =
   child.kill('SIGCONT');
 }
 
-describe('a server stopped with SIGSTOP for longer than the TTL', { timeout: 60_000 }, () => {
+describe('a server stopped with SIGSTOP for longer than the TTL', { timeout: 180_000 }, () => {
   it.concurrent('revokes nobody and keeps all places', () =>
     withOwnCleanups(async () => {
       const resource = resourceNamed('stopped server');

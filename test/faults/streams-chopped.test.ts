@@ -60,7 +60,7 @@ describe('an event stream', () => {
     const layers = Array.from({ length: 20 }, (_, index) => `layer ${index} of a café`);
     await keepBusy(direct, sessionId, layers);
     // Each layer tells a place and an end.
-    await expect.poll(() => pieces.length, { timeout: 10_000 }).toBe(1 + layers.length * 2);
+    await expect.poll(() => pieces.length).toBe(1 + layers.length * 2);
     expect(pieces).toEqual(whole);
   });
 });

@@ -9,6 +9,7 @@ import { acquireByPolling, type PolledReply } from '../../src/lock/poll-status.t
 import { onCleanup } from '../support/cleanup.ts';
 import { createFakeClock, settle } from '../support/fake-clock.ts';
 import { forwardingLocks } from '../support/forwarding-locks.ts';
+import { patienceMs } from '../support/patience.ts';
 import { serve, stopServers } from './server/support.ts';
 
 const layer = digestOf(Buffer.from('layer'));
@@ -136,7 +137,7 @@ describe('a client that polls over HTTP', () => {
     const { url } = await serve(service);
     const locks = createHttpLocks({ servers: [new URL(url)], version: '0.0.0', clock: systemClock });
     onCleanup(() => locks.close());
-    const signal = AbortSignal.timeout(30_000);
+    const signal = AbortSignal.timeout(patienceMs);
     const options = { locks, clock: systemClock, intervalMs: 5, signal };
     await service.acquire(older('a'));
     const [second, third] = [acquireByPolling(older('b'), options), acquireByPolling(older('c'), options)];

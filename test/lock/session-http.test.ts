@@ -9,6 +9,7 @@ import { createHttpLocks } from '../../src/lock/backends/http/http-locks.ts';
 import { createMemoryLocks } from '../../src/lock/backends/memory.ts';
 import { type LockSession, openLockSession } from '../../src/lock/session.ts';
 import { onCleanup } from '../support/cleanup.ts';
+import { patienceMs } from '../support/patience.ts';
 import { holdOf, layerRequest, placeOf, success } from '../support/session-stage.ts';
 import { serve, stopServers } from './server/support.ts';
 
@@ -65,7 +66,7 @@ describe('sessions behind a proxy that breaks streams', () => {
 
   it('hand a lock over, skip what is done, hear of a failure, and go back to streams', async () => {
     const { service, proxy, open } = await setUp();
-    const signal = AbortSignal.timeout(60_000);
+    const signal = AbortSignal.timeout(patienceMs);
     const [a, b, c] = [open('node-a'), open('node-b'), open('node-c')];
     const first = holdOf(await a.acquire(layerRequest, signal));
     const second = placeOf(await b.acquire(layerRequest, signal));
@@ -89,7 +90,7 @@ describe('sessions behind a proxy that breaks streams', () => {
     expect(proxy).toMatchObject({ open: 0 });
     expect(proxy.refused).toBeGreaterThan(3);
     proxy.breaksStreams = false;
-    await expect.poll(() => proxy.open, { timeout: 20_000 }).toBe(3);
+    await expect.poll(() => proxy.open).toBe(3);
     expect(service.counts()).toMatchObject({ sessions: 3, held: 0, waiting: 0 });
     const again = { ...layerRequest, force: true };
     const held = holdOf(await a.acquire(again, signal));

@@ -262,7 +262,7 @@ describe('a reply without end', () => {
       const error =
         what === 'blob' ? await errorOf(rig.read(rig.layer)) : await rig.failure(rig.image.reference);
       expect(error).toMatchObject({ code });
-      await expect.poll(() => fake.connections(), { timeout: 10_000 }).toBe(0);
+      await expect.poll(() => fake.connections()).toBe(0);
       expect(fake.bytesSent()).toBeLessThan(4 * 1_048_576 + fake.requests.length * slack);
     },
   );

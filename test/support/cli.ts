@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { patienceMs } from './patience.ts';
 import { type Child, type Exit, spawnProcess } from './processes.ts';
 import { inRoot } from './root.ts';
 import { tempDir } from './temp.ts';
@@ -29,7 +30,7 @@ export interface JsonEvent extends Readonly<Record<string, unknown>> {
 type EventMatch = (event: JsonEvent) => boolean;
 
 export interface CliChild extends Child {
-  /** @throws an error that shows stderr, when it ends without a match or after `timeoutMs` (20 s) */
+  /** @throws an error that shows stderr, when it ends without a match or after `timeoutMs` (60 s) */
   waitForStderr(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
   /**
    * The next event of this kind (for which `matches` holds) on stderr after those that were answered before; asks for
@@ -99,7 +100,7 @@ function toCliChild(child: Child): CliChild {
     ...child,
     jsonEvents,
     waitForStderr: (pattern, timeoutMs) => child.stderr.waitFor(pattern, timeoutMs),
-    nextJsonEvent: (kind, matches = () => true, timeoutMs = 20_000) =>
+    nextJsonEvent: (kind, matches = () => true, timeoutMs = patienceMs) =>
       waitForChange(child.stderr, timeoutMs, `event ${kind}`, () => takeNext(kind, matches)),
     result: async () => ({
       ...(await child.exited),

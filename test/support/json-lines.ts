@@ -1,3 +1,4 @@
+import { patienceMs } from './patience.ts';
 import { type TextLog, waitForChange } from './text-log.ts';
 
 /** The objects that one of our test programs writes, one a line. */
@@ -5,7 +6,7 @@ export interface LineReader<Line extends { readonly kind: string }> {
   /**
    * The first line of one of these kinds after those that were answered before.
    *
-   * @throws an error that shows the output, when it ends without one or after `timeoutMs` (20 s)
+   * @throws an error that shows the output, when it ends without one or after `timeoutMs` (60 s)
    */
   next<K extends Line['kind']>(
     kinds: K | readonly K[],
@@ -21,7 +22,7 @@ export function createLineReader<Line extends { readonly kind: string }>(log: Te
   const lines = () => log.lines().map((line): Line => JSON.parse(line));
   return {
     lines,
-    next: <K extends Line['kind']>(kinds: K | readonly K[], timeoutMs = 20_000) => {
+    next: <K extends Line['kind']>(kinds: K | readonly K[], timeoutMs = patienceMs) => {
       const wanted: readonly string[] = [kinds].flat();
       const isWanted = (line: Line): line is Extract<Line, { kind: K }> => wanted.includes(line.kind);
       return waitForChange(log, timeoutMs, wanted.join(' or '), () => {

@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
+import { patienceMs } from './patience.ts';
 
 /** The text that came out of a stream so far. */
 export interface TextLog {
@@ -8,7 +9,7 @@ export interface TextLog {
   /**
    * The first match in the whole text, now or when it comes.
    *
-   * @throws an error with the text, when the stream ends without one or after `timeoutMs` (20 s)
+   * @throws an error with the text, when the stream ends without one or after `timeoutMs` (60 s)
    */
   waitFor(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
   /** Calls `listener` after every piece of text and at the end, until the function it returns is called. */
@@ -23,7 +24,6 @@ interface TextSource {
 }
 
 const defaultMaxChars = 16 * 1024 * 1024;
-const defaultTimeoutMs = 20_000;
 
 /** Reads `source` to its end and keeps its last `maxChars` characters. */
 export function createTextLog(source: TextSource, maxChars = defaultMaxChars): TextLog {
@@ -52,7 +52,7 @@ export function createTextLog(source: TextSource, maxChars = defaultMaxChars): T
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    waitFor: (pattern, timeoutMs = defaultTimeoutMs) =>
+    waitFor: (pattern, timeoutMs = patienceMs) =>
       waitForChange(log, timeoutMs, String(pattern), () => pattern.exec(text) ?? undefined),
   };
   return log;
