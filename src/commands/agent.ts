@@ -3,6 +3,7 @@ import { BaseCommand, type CommandContext } from '../command.ts';
 import { type RunningAgent, startAgent } from '../compose/agent.ts';
 import { type AgentConfig, mirrorUrlOf, readAgentConfig } from '../config/agent.ts';
 import type { GivenFlags } from '../config/values.ts';
+import { boundFlags, peerFlags } from '../flags/bounds.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
 import { nodeFlag } from '../flags/node.ts';
 import { registryFlags } from '../flags/registry.ts';
@@ -26,6 +27,8 @@ export default class Agent extends BaseCommand {
   static override flags = {
     ...coordinationFlags,
     ...nodeFlag,
+    ...peerFlags,
+    ...boundFlags,
     ...registryFlags,
     zone: Flags.string({
       description: 'Where this node stands. Nodes of one zone read from each other first.',

@@ -4,6 +4,7 @@ import { BaseCommand, type CommandContext } from '../command.ts';
 import { composePull, type PullDeps, type PullResult } from '../compose/pull.ts';
 import { lockFailureModes, type PullConfig, readPullConfig } from '../config/pull.ts';
 import { progressModes } from '../config.ts';
+import { boundFlags, peerFlags } from '../flags/bounds.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
 import { outputFlags } from '../flags/output.ts';
 import { planFlags } from '../flags/plan.ts';
@@ -36,6 +37,8 @@ export default class Pull extends BaseCommand {
   static override flags = {
     ...coordinationFlags,
     ...shareFlags,
+    ...peerFlags,
+    ...boundFlags,
     ...registryFlags,
     ...planFlags,
     ...outputFlags,
@@ -55,23 +58,6 @@ export default class Pull extends BaseCommand {
     'on-lock-failure': Flags.string({
       description: 'When coordination fails: go on alone, or end with exit code 7. Default: fallback.',
       options: [...lockFailureModes],
-    }),
-    'first-contact': Flags.string({
-      description: 'Time for the first contact with a lock server, in all. Default: 3s.',
-      helpValue: 'DURATION',
-    }),
-    'out-of-reach': Flags.string({
-      description: 'A waiter that cannot reach its lock server for this long goes on alone. Default: 5s.',
-      helpValue: 'DURATION',
-    }),
-    'min-rate': Flags.string({
-      description:
-        'A waiter leaves a holder that is slower than this, per second. Default: 256KiB; 0 never leaves.',
-      helpValue: 'SIZE',
-    }),
-    'min-rate-window': Flags.string({
-      description: 'Time over which the rate of a holder is measured. Default: 30s.',
-      helpValue: 'DURATION',
     }),
   };
 
@@ -101,13 +87,13 @@ export default class Pull extends BaseCommand {
   }
 }
 
-/** Who pulls has the result as soon as it is there, also where this node stays for others that read from it. */
 /** Loaded only where there are other nodes. */
 const loadPeers: PullDeps['loadPeers'] = async (options) => {
   const { loadPeerParts } = await import('../compose/peers.ts');
   return await loadPeerParts(options);
 };
 
+/** Who pulls has the result as soon as it is there, also where this node stays for others that read from it. */
 async function pull(
   image: string,
   config: PullConfig,

@@ -40,12 +40,13 @@ export async function openAgentMirror(
   deps: AgentMirrorDeps,
 ): Promise<RunningMirror> {
   const { store, log, closers, trust, locks: service, ownUrl } = deps;
-  const { node, version } = config;
+  const { node, version, bounds } = config;
+  const { maxTransfers: _, ...reading } = config.peers;
   const serving = await servingOf(trust);
   closers.add({ close: async () => serving.close() });
   const { storeId } = store.blobs;
-  const locks = closers.add(openLockSession({ locks: service, nodeId: node, storeId, clock, log }));
-  const peers = closers.add(createPeers({ userAgent: `layerpull/${version}`, clock, trust }));
+  const locks = closers.add(openLockSession({ locks: service, nodeId: node, storeId, clock, log, bounds }));
+  const peers = closers.add(createPeers({ userAgent: `layerpull/${version}`, clock, trust, ...reading }));
   const askOthers = deps.nodes && othersOf(deps.nodes, peers, ownUrl);
   const mirror = await composeMirror(
     { ...address, registry, node, concurrency: layersAtOnce, asAgent, offlineTtlMs },

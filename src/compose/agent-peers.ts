@@ -1,4 +1,4 @@
-import type { PeerAddress } from '../config/agent.ts';
+import type { AgentConfig, PeerAddress } from '../config/agent.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { FleetTrust } from '../http/fleet-trust.ts';
@@ -31,12 +31,14 @@ export interface RunningPeers {
 /** Serves the store to other nodes. @throws LayerpullError `address_in_use`, `usage` */
 export async function openPeers(
   address: PeerAddress,
-  servers: readonly URL[],
+  { servers, peers }: Pick<AgentConfig, 'servers' | 'peers'>,
   { store, log, closers, trust, recorded }: PeersDeps,
 ): Promise<RunningPeers> {
   const serving = await servingOf(trust);
   closers.add({ close: async () => serving.close() });
-  const door = closers.add(createPeerServer({ blobs: store.growing, clock, log, serving, recorded }));
+  const { maxTransfers } = peers;
+  const options = { blobs: store.growing, clock, log, serving, recorded, maxTransfers };
+  const door = closers.add(createPeerServer(options));
   const listening = await door.listen(address);
   warnWhenOpen('the peer server', address.host, serving, log);
   const url = address.url ?? (await urlForOthers(listening, address.host, servers));

@@ -51,7 +51,7 @@ export async function startAgent(config: AgentConfig, { log, signal }: AgentDeps
     let mirror: RunningMirror | undefined;
     const recorded: RunningMirror['recorded'] = async (reference) => await mirror?.recorded(reference);
     const opening = { store, log, closers, trust, recorded };
-    const peers = config.peer && (await openPeers(config.peer, config.servers, opening));
+    const peers = config.peer && (await openPeers(config.peer, config, opening));
     const fleet = openUpstream(config, { store, log, closers, peerUrl: peers?.url });
     const upstream = fleet?.session;
     const announcer = announce({ store, log, upstream, isServing: peers !== undefined });
@@ -93,13 +93,13 @@ function openUpstream(
   config: AgentConfig,
   { store, log, closers, peerUrl }: Opening & { readonly peerUrl: string | undefined },
 ): { readonly session: LockSession; readonly locks: Locks } | undefined {
-  const { node, zone, servers } = config;
+  const { node, zone, servers, bounds } = config;
   if (servers.length === 0) return undefined;
   const { path, storeId } = store.blobs;
   const locks: Locks = closers.add(locksOfServers(config, path, log));
   const session = closers.add(
     openLockSession({
-      ...{ locks, nodeId: node, storeId, clock, log },
+      ...{ locks, nodeId: node, storeId, clock, log, bounds },
       ...(peerUrl === undefined ? {} : { url: peerUrl }),
       ...(zone === undefined ? {} : { zone }),
       onWarning: ({ code, message, hint }) => log.warn({ code, hint }, `${message}; going on without it`),

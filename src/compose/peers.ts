@@ -11,11 +11,12 @@ import { openTrust, servingOf, warnWhenOpen } from './trust.ts';
 export async function loadPeerParts(options: PeerPartsOptions): Promise<PeerParts> {
   const { config, clock, log, onWarning } = options;
   const trust = openTrust(config.trust, log);
-  const peers = createPeers({ userAgent: `layerpull/${config.version}`, clock, trust });
+  const { maxTransfers, ...reading } = config.peers;
+  const peers = createPeers({ userAgent: `layerpull/${config.version}`, clock, trust, ...reading });
   const health = createPeerHealth((message) => onWarning(unusable(message)));
   const serve: ServeLayers = async (store, { host = '::', port }) => {
     const serving = await servingOf(trust);
-    const server = createPeerServer({ blobs: store.growing, clock, log, serving });
+    const server = createPeerServer({ blobs: store.growing, clock, log, serving, maxTransfers });
     const listening = await server.listen({ host, port });
     warnWhenOpen('what this node shares', host, serving, log);
     const served: ServedLayers = {

@@ -2,6 +2,8 @@ import { type CoordinationConfig, readCoordination } from '../config.ts';
 import { LayerpullError } from '../core/errors.ts';
 import type { NodeId } from '../core/ids.ts';
 import { type ListenAddress, readAddress } from './address.ts';
+import { type CoordinationBounds, readBounds } from './bounds.ts';
+import { type PeerBounds, readPeerBounds } from './peers.ts';
 import { readNode } from './pull.ts';
 import { type RegistryConfig, readRegistryConfig } from './registry.ts';
 import { readZone } from './share.ts';
@@ -15,6 +17,8 @@ export interface AgentConfig extends CoordinationConfig {
   readonly peer: PeerAddress | undefined;
   /** The registry mirror. Undefined: there is none. */
   readonly mirror: MirrorConfig | undefined;
+  readonly bounds: CoordinationBounds;
+  readonly peers: PeerBounds;
   /** Milliseconds that readers get to finish when the agent is told to end. */
   readonly drainMs: number;
 }
@@ -49,6 +53,8 @@ export function readAgentConfig(flags: GivenFlags, machine: Machine): AgentConfi
     zone: readZone(flags, machine),
     peer: address && { ...address, url },
     mirror: readMirror(flags, machine),
+    bounds: readBounds(flags, machine),
+    peers: readPeerBounds(flags, machine),
     drainMs: readDuration('drain-timeout', flags, machine, 20_000),
   };
 }

@@ -1,19 +1,13 @@
 import { type CoordinationConfig, readCoordination } from '../config.ts';
 import { type Platform, parsePlatform } from '../core/descriptor.ts';
 import { type NodeId, toNodeId } from '../core/ids.ts';
+import { type CoordinationBounds, readBounds } from './bounds.ts';
 import { type ImageOutputConfig, readImageOutput } from './output.ts';
+import { type PeerBounds, readPeerBounds } from './peers.ts';
 import { type PlanConfig, readPlanConfig } from './plan.ts';
 import { type RegistryConfig, readRegistryConfig } from './registry.ts';
 import { readShare, readZone, type ShareConfig } from './share.ts';
-import {
-  type GivenFlags,
-  type Machine,
-  readChoice,
-  readDuration,
-  readSize,
-  setting,
-  usage,
-} from './values.ts';
+import { type GivenFlags, type Machine, readChoice, setting, usage } from './values.ts';
 
 export interface PullConfig extends CoordinationConfig {
   readonly node: NodeId;
@@ -26,22 +20,11 @@ export interface PullConfig extends CoordinationConfig {
   readonly output: ImageOutputConfig | undefined;
   /** What to do when coordination fails: go on alone, or end with exit code 7. */
   readonly onLockFailure: 'fallback' | 'fail';
-  readonly bounds: PullBounds;
+  readonly bounds: CoordinationBounds;
+  readonly peers: PeerBounds;
   /** Undefined: other nodes cannot read from this one. */
   readonly share: ShareConfig | undefined;
   readonly zone: string | undefined;
-}
-
-/** When a pull stops relying on others. */
-export interface PullBounds {
-  /** Milliseconds for the first contact with a lock server, in all. */
-  readonly firstContactMs: number;
-  /** Milliseconds out of reach of its server until a waiter goes to the registry. */
-  readonly outOfReachMs: number;
-  /** Bytes per second below which a waiter leaves the holder; 0 never leaves. */
-  readonly minRateBytesPerSecond: number;
-  /** Milliseconds over which that rate is measured. */
-  readonly minRateWindowMs: number;
 }
 
 export const lockFailureModes = ['fallback', 'fail'] as const;
@@ -58,12 +41,8 @@ export function readPullConfig(flags: GivenFlags, machine: Machine): PullConfig 
     registry: readRegistryConfig(flags, machine),
     output: readImageOutput(flags, machine),
     onLockFailure: readChoice('on-lock-failure', lockFailureModes, flags, machine) ?? 'fallback',
-    bounds: {
-      firstContactMs: readDuration('first-contact', flags, machine, 3_000),
-      outOfReachMs: readDuration('out-of-reach', flags, machine, 5_000),
-      minRateBytesPerSecond: readSize('min-rate', flags, machine, 262_144),
-      minRateWindowMs: readDuration('min-rate-window', flags, machine, 30_000),
-    },
+    bounds: readBounds(flags, machine),
+    peers: readPeerBounds(flags, machine),
     share: readShare(flags, machine, coordination.servers),
     zone: readZone(flags, machine),
   };

@@ -23,8 +23,10 @@ export interface PeersOptions {
   readonly trust?: ClientTrust | undefined;
   /** Milliseconds without a byte until a peer counts as silent. Default 5,000. */
   readonly silenceMs?: number;
-  /** Slower than this over 10 s, a peer is left. Default 16,384; 0: none is too slow. */
+  /** Bytes per second below which a peer is left. Default 16,384; 0: none is too slow. */
   readonly minBytesPerSecond?: number;
+  /** Milliseconds over which that rate is measured. Default 10,000. */
+  readonly minRateWindowMs?: number;
   /** Another client, which stays open when this closes. It should refuse link-local addresses, and have no proxy. */
   readonly http?: HttpClient;
 }
@@ -55,12 +57,12 @@ const repository = 'layerpull';
 /** @throws LayerpullError `usage` for certificate files that cannot be used */
 export function createPeers(options: PeersOptions): Peers {
   const { userAgent, clock, trust, silenceMs = defaultSilenceMs } = options;
-  const { minBytesPerSecond = slowness.bytesPerSecond } = options;
+  const { minBytesPerSecond = slowness.bytesPerSecond, minRateWindowMs = slowness.windowMs } = options;
   const ownTls = trust && { ownTls: trust.tls };
   const http = options.http ?? createHttpClient({ userAgent, refuseLinkLocal: true, ...ownTls });
   const transport = namingHosts(http);
   const access = accessOf(transport, trust);
-  const minRate = { clock, bytesPerSecond: minBytesPerSecond, windowMs: slowness.windowMs };
+  const minRate = { clock, bytesPerSecond: minBytesPerSecond, windowMs: minRateWindowMs };
   return {
     blobs: (url) => ({
       url,

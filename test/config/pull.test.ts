@@ -25,6 +25,12 @@ describe('the configuration of a pull', () => {
         minRateBytesPerSecond: 262_144,
         minRateWindowMs: 30_000,
       },
+      peers: {
+        silenceMs: 5_000,
+        minBytesPerSecond: 16_384,
+        minRateWindowMs: 10_000,
+        maxTransfers: 128,
+      },
       share: undefined,
       zone: undefined,
     });
