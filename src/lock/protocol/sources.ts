@@ -24,7 +24,8 @@ export function sourceToWire(source: Source) {
   return { kind: 'peer', url: base, session_id, node_id, complete };
 }
 
-const peer = v.pipe(
+/** A source that is a peer. */
+export const peerSource = v.pipe(
   v.object({ kind: v.literal('peer'), url, session_id: sessionId, node_id: nodeId, complete: flag }),
   v.transform(
     (wire): Source => ({
@@ -41,7 +42,7 @@ const peer = v.pipe(
 export const source = v.pipe(
   v.looseObject({ kind: text }, 'must be an object'),
   v.transform((wire): Source => {
-    const known = v.safeParse(peer, wire);
+    const known = v.safeParse(peerSource, wire);
     return known.success ? known.output : { kind: 'registry' };
   }),
 );

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import type { ResourceView, Source, StatusReply } from '../locks.ts';
+import type { ResourceView, StatusReply } from '../locks.ts';
+import type { Source } from '../sources.ts';
 import {
   count,
   flag,
@@ -15,6 +16,7 @@ import {
   token,
   url,
 } from './fields.ts';
+import { peerSource, sourceToWire } from './sources.ts';
 
 type HolderDetails = NonNullable<ResourceView['holder']>;
 type QueueEntry = ResourceView['queue'][number];
@@ -37,14 +39,8 @@ export function viewToWire(view: ResourceView) {
 
 function holderDetailsToWire(details: HolderDetails) {
   const { type, token: held, heldMs, offset, total } = details;
-  const source = details.source && readFromToWire(details.source);
+  const source = details.source && sourceToWire(details.source);
   return { ...holderToWire(details), type, token: held, held_ms: heldMs, offset, total, source };
-}
-
-function readFromToWire(source: Source) {
-  if (source.kind === 'registry') return { kind: 'registry' };
-  const { url: base, complete } = source;
-  return { kind: 'peer', url: base, ...holderToWire(source), complete };
 }
 
 function queueEntryToWire(entry: QueueEntry) {
@@ -67,15 +63,7 @@ const readFrom = v.union([
     v.object({ kind: v.literal('registry') }),
     v.transform((): Source => ({ kind: 'registry' })),
   ),
-  v.pipe(
-    v.object({ kind: v.literal('peer'), url, node_id: nodeId, session_id: sessionId, complete: flag }),
-    v.transform(
-      (wire): Source => ({
-        ...{ kind: 'peer', url: wire.url, complete: wire.complete },
-        ...{ nodeId: wire.node_id, sessionId: wire.session_id },
-      }),
-    ),
-  ),
+  peerSource,
 ]);
 
 const holderDetails = v.pipe(
