@@ -1,11 +1,14 @@
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { LockSession } from '../lock/session.ts';
+import type { MirrorClients } from './mirror.ts';
 
 export interface DrainParts {
   readonly upstream: Pick<LockSession, 'drain' | 'children'> | undefined;
   /** Layers on their way to other nodes now. */
   readonly readers: () => number;
+  /** Of the registry mirror. */
+  readonly clients: MirrorClients | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -14,16 +17,18 @@ export interface DrainParts {
 const lookEveryMs = 100;
 
 /**
- * Lets nobody else be sent here, then waits at most `ms` milliseconds until those who were are done. Never throws.
+ * Lets nobody else be sent here and no pull begin at the mirror, then waits at most `ms` milliseconds until those who
+ * read are done. Never throws.
  */
-export async function drain({ upstream, readers, clock, log }: DrainParts, ms: number): Promise<void> {
+export async function drain(parts: DrainParts, ms: number): Promise<void> {
+  const { upstream, readers, clients, clock, log } = parts;
   const endMs = clock.now() + ms;
   const children = () => upstream?.children() ?? 0;
-  const isBusy = () => children() > 0 || readers() > 0;
+  const isBusy = () => children() > 0 || readers() > 0 || clients?.isBusy === true;
+  const counts = () => ({ children: children(), readers: readers(), clients: clients?.answers ?? 0 });
+  clients?.drain();
   await upstream?.drain();
-  if (isBusy())
-    log.info({ children: children(), readers: readers() }, 'waiting for those who read from here');
+  if (isBusy()) log.info(counts(), 'waiting for those who read from here');
   while (isBusy() && clock.now() < endMs) await clock.sleep(lookEveryMs);
-  if (isBusy())
-    log.warn({ children: children(), readers: readers() }, `still read from after ${ms / 1_000} s`);
+  if (isBusy()) log.warn(counts(), `still read from after ${ms / 1_000} s`);
 }

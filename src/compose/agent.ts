@@ -25,7 +25,7 @@ export interface RunningAgent {
   readonly registryUrl: string | undefined;
   /** Reads tokens and certificates again, where there are some. */
   readonly reload: (() => void) | undefined;
-  /** Waits until nobody reads from this node any more, at most as long as configured. Never throws. */
+  /** Waits until nobody reads from this node or its mirror any more, at most as long as configured. Never throws. */
   drain(): Promise<void>;
   /** Idempotent. */
   close(): Promise<void>;
@@ -74,7 +74,10 @@ export async function startAgent(config: AgentConfig, { log, signal }: AgentDeps
       peerUrl: peers?.url,
       registryUrl: mirror?.url,
       reload: trust && (() => trust.reload()),
-      drain: () => drain({ upstream, readers: () => peers?.readers() ?? 0, clock, log }, config.drainMs),
+      drain: async () => {
+        const readers = () => peers?.readers() ?? 0;
+        await drain({ upstream, readers, clients: mirror?.clients, clock, log }, config.drainMs);
+      },
       close: () => closers.close(),
     };
   } catch (error) {

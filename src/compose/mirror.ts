@@ -9,6 +9,7 @@ import type { PeerReading } from '../orchestrator/peers.ts';
 import { createSlots } from '../orchestrator/pool.ts';
 import type { MirrorDoor } from '../peer/mirror-door.ts';
 import type { AskOthers, MirrorContent } from '../peer/mirror-port.ts';
+import type { MirrorServer } from '../peer/mirror-server.ts';
 import { createReaders } from '../registry/readers.ts';
 import { createTransferBounds } from '../source/transfer.ts';
 import type { Store } from '../store/oci-layout.ts';
@@ -54,10 +55,14 @@ export interface MirrorDeps {
   readonly askOthers?: AskOthers | undefined;
 }
 
+/** Clients of a mirror that are in the middle of a pull. */
+export type MirrorClients = Pick<MirrorServer, 'drain' | 'isBusy' | 'answers'>;
+
 export interface RunningMirror {
   readonly url: string;
   /** What the peer server of the node tells others that ask. */
   readonly recorded: MirrorContent['recorded'];
+  readonly clients: MirrorClients;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -88,7 +93,7 @@ export async function composeMirror(config: MirrorConfig, deps: MirrorDeps): Pro
     const { host, port } = config;
     const server = closers.add(createMirrorServer({ content, clock, log, door, ownName }));
     const { url } = await server.listen({ host, port });
-    return { url, recorded: content.recorded, close: () => closers.close() };
+    return { url, recorded: content.recorded, clients: server, close: () => closers.close() };
   } catch (error) {
     await closers.close();
     throw error;

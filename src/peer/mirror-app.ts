@@ -8,11 +8,13 @@ import { admit, type MirrorDoor } from './mirror-door.ts';
 import { challenge, type Refusal, refusal, refusalOf } from './mirror-errors.ts';
 import { type MirrorTarget, parseTarget } from './mirror-path.ts';
 import type { Caller, MirrorContent } from './mirror-port.ts';
+import type { MirrorWork } from './mirror-work.ts';
 
 export interface MirrorAppOptions {
   readonly content: MirrorContent;
   readonly clock: Clock;
   readonly log: Log;
+  readonly work: MirrorWork;
   /** Default: plain http, and everyone is served. */
   readonly door?: MirrorDoor | undefined;
   /** Of this mirror, in the user agent that it shows to registries: who shows it here is the mirror itself. */
@@ -90,7 +92,15 @@ async function route(
   const target = parseTarget(request.raw.url ?? '/');
   if (isOwnRequest(options, request))
     return send(reply, refusal(404, 'NAME_UNKNOWN', 'the mirror asks itself'));
+  if (options.work.isEnding && beginsPull(target))
+    return send(reply, refusal(503, 'UNAVAILABLE', 'the mirror is about to end'));
+  options.work.count(reply.raw);
   return await serve(options, target, request, reply, caller);
+}
+
+/** What a tag means is asked first of all. */
+function beginsPull(target: MirrorTarget): boolean {
+  return target.kind === 'manifest' && target.reference.digest === undefined;
 }
 
 /** The registry that was asked for, or a mirror of it, is this mirror. */

@@ -2,8 +2,9 @@ import type { Clock } from '../core/clock.ts';
 import { LayerpullError, messageOf, systemCodeOf } from '../core/errors.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import { createMirrorApp, type MirrorAppOptions } from './mirror-app.ts';
+import { MirrorWork } from './mirror-work.ts';
 
-export interface MirrorServerOptions extends Omit<MirrorAppOptions, 'log'> {
+export interface MirrorServerOptions extends Omit<MirrorAppOptions, 'log' | 'work'> {
   readonly clock: Clock;
   /** Default: nothing is logged. */
   readonly log?: Log;
@@ -13,6 +14,12 @@ export interface MirrorServerOptions extends Omit<MirrorAppOptions, 'log'> {
 export interface MirrorServer {
   /** `port` 0 picks a free one. @throws LayerpullError `address_in_use`, `usage` */
   listen(address: { readonly host: string; readonly port: number }): Promise<{ readonly url: string }>;
+  /** Lets no pull begin any more; those under way may go on. */
+  drain(): void;
+  /** Whether clients are in the middle of a pull, as far as one can see. */
+  readonly isBusy: boolean;
+  /** Requests that are being answered. */
+  readonly answers: number;
   /** Lets requests under way finish for a moment, then cuts them. Idempotent. */
   close(): Promise<void>;
 }
@@ -22,7 +29,8 @@ const graceMs = 1_500;
 
 export function createMirrorServer(options: MirrorServerOptions): MirrorServer {
   const { log = silentLog, clock } = options;
-  const app = createMirrorApp({ ...options, log });
+  const work = new MirrorWork(clock);
+  const app = createMirrorApp({ ...options, log, work });
   let closed: Promise<void> | undefined;
   const cutLate = async (finished: AbortSignal) => {
     await clock.sleep(graceMs, finished);
@@ -45,6 +53,13 @@ export function createMirrorServer(options: MirrorServerOptions): MirrorServer {
       const address = app.server.address();
       const taken = typeof address === 'object' && address ? address.port : port;
       return { url: `${options.door?.scheme ?? 'http'}://${hostInUrl(host)}:${taken}` };
+    },
+    drain: () => work.end(),
+    get isBusy() {
+      return work.isBusy;
+    },
+    get answers() {
+      return work.answers;
     },
     close() {
       closed ??= close();

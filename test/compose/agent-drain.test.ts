@@ -6,6 +6,14 @@ import { createFakeClock } from '../support/fake-clock.ts';
 function setUp() {
   const clock = createFakeClock();
   const state = { children: 0, readers: 0, told: 0 };
+  const mirror = {
+    isBusy: false,
+    answers: 0,
+    isDrained: false,
+    drain() {
+      mirror.isDrained = true;
+    },
+  };
   const upstream = {
     drain: async () => {
       state.told += 1;
@@ -16,12 +24,12 @@ function setUp() {
     const ended = { is: false };
     const readers = () => state.readers;
     const server = parts.isAlone ? undefined : upstream;
-    void drain({ upstream: server, readers, clock, log: silentLog }, 10_000).then(() => {
+    void drain({ upstream: server, readers, clients: mirror, clock, log: silentLog }, 10_000).then(() => {
       ended.is = true;
     });
     return ended;
   };
-  return { clock, state, start };
+  return { clock, state, mirror, start };
 }
 
 describe('draining', () => {
@@ -41,6 +49,17 @@ describe('draining', () => {
     await clock.advance(2_000);
     expect(ended.is).toBe(false);
     state.children = 0;
+    await clock.advance(200);
+    expect(ended.is).toBe(true);
+  });
+
+  it('lets no pull begin at the mirror, and waits for those who are in the middle of one', async () => {
+    const { clock, mirror, start } = setUp();
+    mirror.isBusy = true;
+    const ended = start({ isAlone: true });
+    await clock.advance(2_000);
+    expect([ended.is, mirror.isDrained]).toEqual([false, true]);
+    mirror.isBusy = false;
     await clock.advance(200);
     expect(ended.is).toBe(true);
   });

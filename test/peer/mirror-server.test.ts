@@ -255,3 +255,30 @@ test('an address that is taken is named', async () => {
   await server.close();
   await other.close();
 });
+
+describe('a mirror that is about to end', () => {
+  test('begins no pull, goes on with those that began, and is busy until they ask for no more', async () => {
+    const gate = deferred<void>();
+    const { url, clock, server, callers } = await serve(
+      layerOf(async function* () {
+        yield Buffer.from('abc');
+        await gate.promise;
+        yield Buffer.from('def');
+      }),
+    );
+    expect([server.isBusy, server.answers]).toEqual([false, 0]);
+    const reading = ask(`${url}${path}/blobs/${layer.digest}`);
+    await expect.poll(() => server.answers).toBe(1);
+    server.drain();
+    const refused = await ask(`${url}${path}/manifests/latest`);
+    expect([refused.status, codeIn(refused.bytes)]).toEqual([503, 'UNAVAILABLE']);
+    expect(callers).toEqual([]);
+    expect((await ask(`${url}${path}/manifests/${digest}`)).status).toBe(200);
+    gate.resolve();
+    expect((await reading).bytes.toString()).toBe('abcdef');
+    await expect.poll(() => server.answers).toBe(0);
+    expect(server.isBusy).toBe(true);
+    await clock.advance(1_000);
+    expect(server.isBusy).toBe(false);
+  });
+});
