@@ -72,6 +72,7 @@ describe('layerpull pull', () => {
       '0',
       '--linger',
       '3s',
+      ...['--peer-stall-timeout', '2s', '--max-transfers', '9'],
     ];
     await runCommand(Pull, 'busybox', ...flags, '--concurrency', '2', '--on-lock-failure', 'fail');
     expect(fake.configs).toEqual([
@@ -86,6 +87,7 @@ describe('layerpull pull', () => {
         registry: expect.objectContaining({ plainHttp: true }),
         onLockFailure: 'fail',
         bounds: expect.objectContaining({ firstContactMs: 1_000, minRateBytesPerSecond: 0 }),
+        peers: expect.objectContaining({ silenceMs: 2_000, maxTransfers: 9 }),
         share: { address: { host: undefined, port: 0 }, lingerMs: 3_000 },
       },
     ]);

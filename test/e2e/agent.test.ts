@@ -216,6 +216,14 @@ describeWith(['docker-registry'], 'an agent at a lock server', () => {
     await expect(get(`${line}/v2/`)).rejects.toThrow();
   });
 
+  it('sends who asks for more than --max-transfers elsewhere', async () => {
+    const { url, reader, bytes } = await withSlowReader(['--max-transfers', '1']);
+    expect((await get(url)).status).toBe(503);
+    reader.resume();
+    expect(await reader.bytes).toBe(bytes);
+    await soon(async () => expect((await get(url)).status).toBe(200));
+  });
+
   it('ends at once when it is told to twice', async () => {
     const { child, reader } = await withSlowReader();
     child.kill('SIGTERM');
@@ -231,16 +239,17 @@ describeWith(['docker-registry'], 'an agent at a lock server', () => {
 const largeBytes = 40_000_000;
 
 /** An agent with a layer, and somebody who reads it and stops in the middle. */
-async function withSlowReader() {
+async function withSlowReader(more: readonly string[] = []) {
   const registry = await startRegistry();
   const image = await pushImage(registry, 'team/app', { layers: [largeBytes] });
   const store = path.join(tempDir(), 'store');
   const reference = `${registry.host}/team/app`;
   resultOf(await (await startPull({ reference, store })).result());
   const { url: server } = await startServer();
-  const { line, child } = await startAgent({ store, server });
-  const reader = await readSlowly(`${line}/v2/any/blobs/${image.layers[0]?.digest}`);
-  return { line, child, server, reader, bytes: image.layers[0]?.size };
+  const { line, child } = await startAgent({ store, server, more });
+  const url = `${line}/v2/any/blobs/${image.layers[0]?.digest}`;
+  const reader = await readSlowly(url);
+  return { line, url, child, server, reader, bytes: image.layers[0]?.size };
 }
 
 /** Reads the first bytes of an answer, and the rest when it is told to. */
