@@ -41,6 +41,10 @@ export default class Serve extends BaseCommand {
       description: 'A holder that brings nothing on for this long gives way. Default: 20s.',
       helpValue: 'DURATION',
     }),
+    'fan-out': Flags.string({
+      description: 'Nodes that read one layer from one node, as long as there is another. Default: 2.',
+      helpValue: 'N',
+    }),
     'sessionless-grace': Flags.string({
       description:
         'Time for a client without a session to come back after it closed its connections. Default: 30s.',

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import {
   type ConfigFile,
+  countIn,
   type GivenFlags,
   type Machine,
   readChoice,
@@ -110,7 +111,8 @@ function readList(flags: GivenFlags, machine: Machine, shuffled = false): Mirror
   const given = setting('mirror', flags, machine);
   if (!given) return undefined;
   const parts = given.text.split(',').map((part) => part.trim());
-  const count = readCount(setting('mirror-count', flags, machine));
+  const wanted = setting('mirror-count', flags, machine);
+  const count = wanted && countIn(wanted, 254, 'mirrors');
   const places = parts.filter((part) => part !== '').map((text) => parseMirror({ ...given, text }));
   return { places: places.flatMap((place) => counted(place, count, given)), shuffled };
 }
@@ -145,13 +147,6 @@ function isRepositoryPath(path: string): boolean {
   return (
     /^[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/.test(path) && !/^v2(\/|$)/.test(path)
   );
-}
-
-function readCount(given: Setting | undefined): number | undefined {
-  if (!given) return undefined;
-  const count = /^\d{1,3}$/.test(given.text) ? Number(given.text) : 0;
-  if (count >= 1 && count <= 254) return count;
-  throw usage(given, 'is not a number of mirrors', 'give a whole number from 1 to 254');
 }
 
 function forbidLoneCount(flags: GivenFlags): void {

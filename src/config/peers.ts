@@ -1,4 +1,4 @@
-import { type GivenFlags, type Machine, readDuration, readSize, setting, usage } from './values.ts';
+import { countIn, type GivenFlags, type Machine, readDuration, readSize, setting } from './values.ts';
 
 /** What one node bears of another, and gives to others. */
 export interface PeerBounds {
@@ -27,8 +27,5 @@ const mostTransfers = 1_000;
 
 function readMaxTransfers(flags: GivenFlags, machine: Machine): number {
   const given = setting('max-transfers', flags, machine);
-  if (!given) return 128;
-  const value = /^\d{1,4}$/.test(given.text) ? Number(given.text) : 0;
-  if (value >= 1 && value <= mostTransfers) return value;
-  throw usage(given, 'is not a number of transfers', `give a whole number from 1 to ${mostTransfers}`);
+  return given ? countIn(given, mostTransfers, 'transfers') : 128;
 }

@@ -7,7 +7,7 @@ import { type PeerBounds, readPeerBounds } from './peers.ts';
 import { type PlanConfig, readPlanConfig } from './plan.ts';
 import { type RegistryConfig, readRegistryConfig } from './registry.ts';
 import { readShare, readZone, type ShareConfig } from './share.ts';
-import { type GivenFlags, type Machine, readChoice, setting, usage } from './values.ts';
+import { countIn, type GivenFlags, type Machine, readChoice, setting, usage } from './values.ts';
 
 export interface PullConfig extends CoordinationConfig {
   readonly node: NodeId;
@@ -79,9 +79,5 @@ function readPlatform(flags: GivenFlags, machine: Machine): Platform {
  */
 function readConcurrency(flags: GivenFlags, machine: Machine): number {
   const given = setting('concurrency', flags, machine);
-  if (!given) return 6;
-  const value = /^\d{1,3}$/.test(given.text) ? Number(given.text) : 0;
-  if (value < 1 || value > 64)
-    throw usage(given, 'is not a number of layers', 'give a whole number from 1 to 64');
-  return value;
+  return given ? countIn(given, 64, 'layers') : 6;
 }

@@ -2,6 +2,7 @@ import { LayerpullError } from '../core/errors.ts';
 import { type ListenAddress, readAddress } from './address.ts';
 import { readServingTrust, type TrustConfig } from './trust.ts';
 import {
+  countIn,
   type GivenFlags,
   type Machine,
   readDirectory,
@@ -32,6 +33,8 @@ export interface ServeBounds {
   readonly nodeGraceMs: number;
   /** Longest lock without a session, unless its node asks about it. */
   readonly leaseMs: number;
+  /** Nodes that read one layer from one node, as long as there is another. */
+  readonly fanOut: number;
 }
 
 /** @throws LayerpullError `usage` */
@@ -62,7 +65,14 @@ function readBounds(flags: GivenFlags, machine: Machine): ServeBounds {
     stallMs: atLeast('stall-timeout', 20_000, Math.floor(ttlMs / 3), ttlMs),
     nodeGraceMs: readDuration('sessionless-grace', flags, machine, 30_000),
     leaseMs: atLeast('sessionless-lease', 600_000, Math.floor((ttlMs * 2) / 3), ttlMs),
+    fanOut: readFanOut(flags, machine),
   };
+}
+
+/** Default 2: a node that sends a layer twice needs twice the link that it receives it by. */
+function readFanOut(flags: GivenFlags, machine: Machine): number {
+  const given = setting('fan-out', flags, machine);
+  return given ? countIn(given, 64, 'nodes') : 2;
 }
 
 /** The older name says it the other way round. */

@@ -128,6 +128,13 @@ export function readSize(name: string, flags: GivenFlags, machine: Machine, defa
   return Math.round(Number(match[1]) * unit);
 }
 
+/** A whole number of `things` from 1 to `most`. */
+export function countIn(given: Setting, most: number, things: string): number {
+  const count = /^\d{1,6}$/.test(given.text) ? Number(given.text) : 0;
+  if (count >= 1 && count <= most) return count;
+  throw usage(given, `is not a number of ${things}`, `give a whole number from 1 to ${most}`);
+}
+
 export function usage(given: Setting, problem: string, hint: string): LayerpullError {
   return new LayerpullError('usage', `${given.from}: "${given.text}" ${problem}`, { hint });
 }

@@ -42,6 +42,7 @@ describe('--addr', () => {
       stallMs: 20_000,
       nodeGraceMs: 30_000,
       leaseMs: 600_000,
+      fanOut: 2,
     });
     const flags = {
       'no-queue': true,
@@ -49,6 +50,7 @@ describe('--addr', () => {
       'stall-timeout': '1m1s',
       'sessionless-grace': '2m',
       'sessionless-lease': '1h',
+      'fan-out': '3',
     };
     expect(readServeConfig(flags, machine).bounds).toEqual({
       queueing: false,
@@ -56,6 +58,7 @@ describe('--addr', () => {
       stallMs: 61_000,
       nodeGraceMs: 120_000,
       leaseMs: 3_600_000,
+      fanOut: 3,
     });
   });
 
@@ -69,6 +72,12 @@ describe('--addr', () => {
     const error = errorOf(() => readServeConfig(flags, machine));
     expect([error.code, error.message.split(':')[0]]).toEqual(['usage', name]);
     expect(error.hint).toMatch(/^give more than \d+ms$/);
+  });
+
+  it.each(['0', '65', 'two'])('refuses %s as a number of nodes that read from one', (text) => {
+    const error = errorOf(() => readServeConfig({ 'fan-out': text }, machine));
+    expect(error.message).toBe(`--fan-out: "${text}" is not a number of nodes`);
+    expect([error.code, error.hint]).toEqual(['usage', 'give a whole number from 1 to 64']);
   });
 
   it('turns queueing off by the older name too, unless the newer one says otherwise', () => {

@@ -62,7 +62,11 @@ const standards: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'drain-timeout': seconds(agent.drainMs),
     'offline-ttl': `${(agent.mirror?.offlineTtlMs ?? 0) / 3_600_000}h`,
   },
-  serve: { 'stall-timeout': seconds(serve.stallMs), 'session-ttl': seconds(serve.ttlMs) },
+  serve: {
+    'fan-out': `${serve.fanOut}`,
+    'stall-timeout': seconds(serve.stallMs),
+    'session-ttl': seconds(serve.ttlMs),
+  },
 };
 
 describe('docs/bounds.md', () => {

@@ -45,9 +45,9 @@ export const alone: Contender = {
 const pulls: Contender = {
   name: 'pull --server',
   shares: true,
-  prepare: async ({ lock }, image) => {
+  prepare: async (site, image) => {
     const storeOf = freshStores();
-    const { lockServer, lockUrl } = await startLockServer(lock);
+    const { lockServer, lockUrl } = await startLockServer(site);
     const start = (node: NetworkHost) => justPull(node, image, storeOf(node), '--server', lockUrl);
     return { lockServer, lockUrl, storeOf, start };
   },
@@ -56,9 +56,9 @@ const pulls: Contender = {
 const agents: Contender = {
   name: 'pull through agents',
   shares: true,
-  prepare: async ({ lock }, image, nodes) => {
+  prepare: async (site, image, nodes) => {
     const storeOf = freshStores();
-    const { lockServer, lockUrl } = await startLockServer(lock);
+    const { lockServer, lockUrl } = await startLockServer(site);
     const agentOn = (node: NetworkHost) => startAgent(node, storeOf(node), lockUrl);
     const ready = new Map<NetworkHost, Child>();
     for (const node of nodes) ready.set(node, await agentOn(node));
@@ -96,8 +96,9 @@ function freshStores(): (node: NetworkHost) => string {
   return (node) => path.join(folder, node.name);
 }
 
-async function startLockServer(host: NetworkHost) {
-  const lockServer = await startLayerpull(host, 'serve', '--addr', `${host.address}:8080`, '--ephemeral');
+async function startLockServer({ lock, lockFlags }: Site) {
+  const form = ['--addr', `${lock.address}:8080`, '--ephemeral', ...lockFlags];
+  const lockServer = await startLayerpull(lock, 'serve', ...form);
   return { lockServer, lockUrl: await urlOf(lockServer) };
 }
 

@@ -20,6 +20,8 @@ export interface FleetOptions {
   readonly registryMbit: number;
   readonly nodeMbit: number;
   readonly faults: boolean;
+  /** What `serve --fan-out` gets; undefined: its default. */
+  readonly fanOut: number | undefined;
   readonly svg: string;
 }
 
@@ -38,6 +40,7 @@ Nodes with stores of their own pull one image at once, each behind a link of its
   --runs           rounds of each kind; the median counts (default 1)
   --registry-link, --node-link
                    rates of the links in Mbit/s (default 100 and 200)
+  --fan-out        how many nodes the lock server sends to one (default: as it does by itself)
   --faults         also rounds in which something fails at half of the image
   --svg            where the chart goes (default bench/out/fleet.svg)
 `;
@@ -55,6 +58,7 @@ export function parseOptions(args: string[]): FleetOptions | undefined {
       runs: { type: 'string', default: '1' },
       'registry-link': { type: 'string', default: '100' },
       'node-link': { type: 'string', default: '200' },
+      'fan-out': { type: 'string' },
       faults: { type: 'boolean', default: false },
       svg: { type: 'string', default: inRoot('bench', 'out', 'fleet.svg') },
       help: { type: 'boolean', short: 'h' },
@@ -71,6 +75,7 @@ export function parseOptions(args: string[]): FleetOptions | undefined {
     registryMbit: parseCount(values['registry-link']),
     nodeMbit: parseCount(values['node-link']),
     faults: values.faults,
+    fanOut: values['fan-out'] === undefined ? undefined : parseCount(values['fan-out']),
     svg: path.resolve(values.svg),
   };
 }

@@ -16,6 +16,8 @@ export interface Site {
   readonly registryUrl: string;
   /** For the lock server. */
   readonly lock: NetworkHost;
+  /** What the lock server is told beside its address. */
+  readonly lockFlags: readonly string[];
   /** For what stands between the nodes and the registry, or pretends to be one of them. */
   readonly extra: NetworkHost;
   readonly nodes: readonly NetworkHost[];
@@ -63,7 +65,8 @@ function toFleetImage({ registry }: Site, count: number, image: PushedImage): Fl
   };
 }
 
-function addHosts(network: Network, { registryMbit, nodeMbit, nodes, others }: FleetOptions): Site {
+function addHosts(network: Network, options: FleetOptions): Site {
+  const { registryMbit, nodeMbit, nodes, others, fanOut } = options;
   const registry = network.addHost('registry', { mbitPerSecond: registryMbit });
   const count = Math.max(...nodes, others);
   const link = { mbitPerSecond: nodeMbit };
@@ -71,6 +74,7 @@ function addHosts(network: Network, { registryMbit, nodeMbit, nodes, others }: F
     registry,
     registryUrl: `http://${registry.address}:${registryPort}`,
     lock: network.addHost('lock'),
+    lockFlags: fanOut === undefined ? [] : ['--fan-out', String(fanOut)],
     extra: network.addHost('extra', link),
     nodes: Array.from({ length: count }, (_, at) => network.addHost(`node-${at + 1}`, link)),
   };

@@ -85,6 +85,12 @@ describe('the options of a fleet', () => {
     });
   });
 
+  it('leave to the lock server how many nodes read from one, unless they say it', () => {
+    expect(options().fanOut).toBeUndefined();
+    expect(options('--fan-out', '3').fanOut).toBe(3);
+    expect(() => options('--fan-out', 'all')).toThrow('"all" is not a number from 1');
+  });
+
   it('are refused where they make no sense', () => {
     expect(() => options('--only', 'pulls,wget')).toThrow('"wget" is none of pulls, agents, skopeo, cache');
     expect(() => options('--nodes', '8,none')).toThrow('"none" is not a number from 1');
