@@ -23,7 +23,7 @@ export async function loadPeerParts(options: PeerPartsOptions): Promise<PeerPart
       scheme: serving.scheme,
       port: listening.port,
       readers: () => server.readers(),
-      bytesSent: () => server.bytesSent(),
+      lastSentMs: () => server.lastSentMs(),
       close: async () => {
         await server.close();
         serving.close();
@@ -36,6 +36,7 @@ export async function loadPeerParts(options: PeerPartsOptions): Promise<PeerPart
     serve,
     sharing: (session): SharingSession => ({
       announce: ({ add, remove }) => session.announce(add, remove),
+      welcome: () => session.welcome(),
       drain: () => session.drain(),
       get children() {
         return session.children();

@@ -5,7 +5,7 @@ import { LayerpullError, messageOf } from '../core/errors.ts';
 import { localAddressTowards } from '../http/local-address.ts';
 import type { Announcement } from '../lock/locks.ts';
 import type { Store } from '../store/oci-layout.ts';
-import { type Drainable, linger, type Readers } from './linger.ts';
+import { type Door, linger, type Readers } from './linger.ts';
 
 /** The server of this node's layers, once it listens. */
 export interface ServedLayers extends Readers {
@@ -18,7 +18,7 @@ export interface ServedLayers extends Readers {
 export type ServeLayers = (store: Store, address: PeerAddress) => Promise<ServedLayers>;
 
 /** What sharing needs of a session at the lock server. */
-export interface SharingSession extends Drainable {
+export interface SharingSession extends Door {
   /** Tells that others may have these from here. */
   announce(announcement: Announcement): void;
 }

@@ -1,7 +1,7 @@
 import { abortable, type Deferred, deferred } from '../core/abort.ts';
 import type { RequestId, Token } from '../core/ids.ts';
 import type { HolderRate } from './holder-rate.ts';
-import type { HolderView, LayerAcquire, PlaceChange, Source } from './locks.ts';
+import type { HolderView, LayerAcquire, Place, PlaceChange, Source } from './locks.ts';
 
 /** One request for a lock, from the first question until it is answered for good. */
 export interface PendingRequest {
@@ -129,6 +129,19 @@ class Pending implements PendingRequest {
     this.#newest = undefined;
     this.#arrival = deferred();
   }
+}
+
+/** This very session uses the resource: the wait is over when that is. */
+export function placeBehindOneself(holder: HolderView, freed: () => Promise<void>): Place {
+  return {
+    position: 1,
+    holder,
+    next: async (signal) => {
+      await abortable(freed(), signal);
+      return { kind: 'ended' };
+    },
+    decline: async () => {},
+  };
 }
 
 /** Older clients have no session, and are known by their node. */

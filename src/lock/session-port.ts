@@ -39,6 +39,11 @@ export interface LockSession extends SessionLocks {
    */
   announce(add: readonly Digest[], remove: readonly Digest[]): void;
   /**
+   * Brings the number of `children` up to date at once, and takes back that this node is about to end, if that was said:
+   * others may be sent to it. Resolves when the server has heard it or is out of reach. Never throws.
+   */
+  welcome(): Promise<void>;
+  /**
    * Tells at once, and from then on, that this node is about to end, so that nobody else is sent to it. Resolves when the
    * server has heard it or is out of reach. Called again it tells again, and brings the number of `children` up to date.
    * Never throws.
@@ -46,7 +51,7 @@ export interface LockSession extends SessionLocks {
   drain(): Promise<void>;
   /**
    * How many holders elsewhere are told to read from this node, as last heard: once a second while it drains, and with
-   * each `drain()`. 0 while the server is out of reach.
+   * each `drain()` or `welcome()`. 0 while the server is out of reach.
    */
   children(): number;
   /**

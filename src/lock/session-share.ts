@@ -12,8 +12,9 @@ export class SessionShare {
   readonly #has = new Set<Digest>();
   /** What the server may not know yet, in the order in which it is told. */
   readonly #changes = new Map<Digest, 'add' | 'remove'>();
-  #isDraining = false;
-  #isDrainTold = false;
+  /** Undefined until it is told for the first time. */
+  #isDraining: boolean | undefined;
+  #toldDraining: boolean | undefined;
   #children = 0;
 
   /** Holders elsewhere that read from this session, as last told. */
@@ -22,12 +23,12 @@ export class SessionShare {
   }
 
   get isDraining(): boolean {
-    return this.#isDraining;
+    return this.#isDraining === true;
   }
 
   /** Whether there is something that the server does not know. */
   get hasNews(): boolean {
-    return this.#changes.size > 0 || (this.#isDraining && !this.#isDrainTold);
+    return this.#changes.size > 0 || this.#isDraining !== this.#toldDraining;
   }
 
   announce({ add, remove }: Announcement): void {
@@ -37,6 +38,11 @@ export class SessionShare {
 
   drain(): void {
     this.#isDraining = true;
+  }
+
+  /** Takes back that it drains, if that was said. */
+  welcome(): void {
+    if (this.#isDraining) this.#isDraining = false;
   }
 
   /** The server may have forgotten: all is told once more. */
@@ -51,13 +57,13 @@ export class SessionShare {
       piece.filter(([, change]) => change === kind).map(([digest]) => digest);
     return {
       ...(piece.length > 0 ? { announce: { add: digests('add'), remove: digests('remove') } } : {}),
-      ...(this.#isDraining ? { draining: true } : {}),
+      ...(this.#isDraining === undefined ? {} : { draining: this.#isDraining }),
     };
   }
 
   /** The server has heard `news`. What changed since is still to be told. */
   told({ announce, draining }: News): void {
-    if (draining) this.#isDrainTold = true;
+    this.#toldDraining = draining;
     for (const digest of announce?.add ?? []) this.#forget(digest, 'add');
     for (const digest of announce?.remove ?? []) this.#forget(digest, 'remove');
   }

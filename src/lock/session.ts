@@ -11,7 +11,7 @@ import { SessionCalls } from './session-calls.ts';
 import { createGuide } from './session-guides.ts';
 import { type ActiveHold, createHold, uncoordinatedHold } from './session-holds.ts';
 import { SessionLink } from './session-link.ts';
-import type { PendingRequest } from './session-places.ts';
+import { type PendingRequest, placeBehindOneself } from './session-places.ts';
 import type { LockSession, LockSessionOptions } from './session-port.ts';
 import { SessionShare } from './session-share.ts';
 import { slowHolder } from './session-warnings.ts';
@@ -66,12 +66,20 @@ class Session implements LockSession {
     const isReady = await abortable(this.#link.ready(), signal);
     this.#throwIfOver(signal);
     const pending = this.#book.begin(request);
-    if (!pending) return { kind: 'queued', place: this.#placeBehindOneself(request) };
+    if (!pending) {
+      const holder = { nodeId: this.#options.nodeId, sessionId: this.sessionId };
+      return { kind: 'queued', place: placeBehindOneself(holder, () => this.#book.freed(request)) };
+    }
     return isReady ? await this.#acquireFromServer(pending, signal) : this.#goAlone(pending);
   }
 
   announce(add: readonly Digest[], remove: readonly Digest[]): void {
     this.#share.announce({ add, remove });
+  }
+
+  async welcome(): Promise<void> {
+    this.#share.welcome();
+    await this.#link.tellNow();
   }
 
   async drain(): Promise<void> {
@@ -213,19 +221,6 @@ class Session implements LockSession {
     if (unread?.kind === 'left')
       await unread.hold.release({ success: false, error: 'cancelled', class: 'node' });
     if (this.#book.forget(pending)) await this.#calls.decline(pending.request);
-  }
-
-  /** This very session uses the resource: the wait is over when that is. */
-  #placeBehindOneself(request: LayerAcquire): Place {
-    return {
-      position: 1,
-      holder: { nodeId: this.#options.nodeId, sessionId: this.sessionId },
-      next: async (signal) => {
-        await abortable(this.#book.freed(request), signal);
-        return { kind: 'ended' };
-      },
-      decline: async () => {},
-    };
   }
 
   /** Never slower than a plain pull: whoever waits behind a slow holder goes on by itself. */

@@ -32,8 +32,8 @@ export interface PeerServer {
   listen(address: { readonly host: string; readonly port: number }): Promise<{ url: string; port: number }>;
   /** Blobs on their way to readers now. */
   readers(): number;
-  /** Bytes that readers got in all. */
-  bytesSent(): number;
+  /** When a reader got a byte last, on the clock; before the first one minus infinity. */
+  lastSentMs(): number;
   /** Bytes that readers got of each digest; of the last 10,000 digests. */
   served(): ReadonlyMap<Digest, number>;
   /** Takes no more readers, gives those under way `waitMs` milliseconds (default 0), then cuts them. Idempotent. */
@@ -58,7 +58,7 @@ export function createPeerServer(options: PeerServerOptions): PeerServer {
   return {
     listen: ({ host, port }) => listen(app, { host, port, scheme: serving.scheme }),
     readers: () => transfers.count,
-    bytesSent: () => transfers.bytes,
+    lastSentMs: () => transfers.lastSentMs,
     served: () => transfers.served,
     close: ({ waitMs = 0 } = {}) => {
       closed ??= close(app, transfers, clock, waitMs);

@@ -35,7 +35,7 @@ export class Transfers {
   readonly #active = new Set<Transfer>();
   readonly #served = new Map<Digest, number>();
   readonly #stopWatching: () => void;
-  #bytes = 0;
+  #lastSentMs = Number.NEGATIVE_INFINITY;
   #onIdle: (() => void)[] = [];
 
   constructor(clock: Clock, limits: TransferLimits) {
@@ -52,12 +52,12 @@ export class Transfers {
     return this.#active.size >= this.#limits.maxTransfers;
   }
 
-  /** Bytes given to readers since it started. */
-  get bytes(): number {
-    return this.#bytes;
+  /** When bytes were given to a reader last, on the clock; before the first ones minus infinity. */
+  get lastSentMs(): number {
+    return this.#lastSentMs;
   }
 
-  /** The same, by digest. */
+  /** Bytes given to readers since it started, by digest. */
   get served(): ReadonlyMap<Digest, number> {
     return this.#served;
   }
@@ -75,8 +75,8 @@ export class Transfers {
     const { signal } = transfer.ending;
     try {
       for await (const piece of bytes(signal)) {
-        this.#bytes += piece.length;
         this.#count(digest, piece.length);
+        this.#lastSentMs = this.#clock.now();
         if (!response.write(piece)) await once(response, 'drain', { signal });
         signal.throwIfAborted();
       }

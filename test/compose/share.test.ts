@@ -10,7 +10,7 @@ const served: ServedLayers = {
   scheme: 'http',
   port: 7041,
   readers: () => 0,
-  bytesSent: () => 0,
+  lastSentMs: () => Number.NEGATIVE_INFINITY,
   close: async () => {},
 };
 

@@ -1,5 +1,5 @@
 import { type Step, tellClaimant } from './events.ts';
-import { bestParent, canServe, isWary, mayReadFrom } from './parents.ts';
+import { bestParent, canServe, isWary, lastParent, mayReadFrom } from './parents.ts';
 import type { MachineState, Session } from './state.ts';
 import { childrenOf, isMember, type Member, offsetOf, type Parent, sourceOf } from './swarm.ts';
 import { attach, detach, rootOf, treeOf } from './tree.ts';
@@ -12,7 +12,7 @@ import { ban } from './troubles.ts';
  * @param isAsking it hears so by the answer, and not by an event
  */
 export function place(state: MachineState, reader: Member, step: Step, isAsking = false): void {
-  const parent = bestParent(state, reader, step.nowMs);
+  const parent = bestParent(state, reader, step.nowMs) ?? parentInNeed(state, reader, step.nowMs);
   if (parent) {
     send(reader, parent, step, isAsking);
     return;
@@ -28,6 +28,11 @@ export function place(state: MachineState, reader: Member, step: Step, isAsking 
   }
   send(heir, 'registry', step);
   send(reader, bestParent(state, reader, step.nowMs) ?? heir, step, isAsking);
+}
+
+/** For the rest of what it has begun: newcomers would keep a node that wants to end. */
+function parentInNeed(state: MachineState, reader: Member, nowMs: number): Member | undefined {
+  return offsetOf(reader) > 0 ? lastParent(state, reader, nowMs) : undefined;
 }
 
 /** So many read the registry for one digest as long as others can wait for them. */

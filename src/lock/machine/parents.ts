@@ -73,9 +73,29 @@ function bestOf(
 
 /** Whether others may be sent there at all. */
 export function canServe(state: MachineState, member: Member, nowMs: number): boolean {
+  return !member.session.peer.isDraining && isThere(state, member, nowMs);
+}
+
+function isThere(state: MachineState, member: Member, nowMs: number): boolean {
   const { peer, opened } = member.session;
-  if (opened.url === undefined || peer.isDraining || peer.isGone) return false;
+  if (opened.url === undefined || peer.isGone) return false;
   return (member.isComplete || member.reading !== undefined) && !isBanned(state, member, nowMs);
+}
+
+/**
+ * Who may be read rather than the registry where nobody else has it: a copy of a node that is about to end, and has not
+ * ended yet. Of several the one that serves the fewest.
+ */
+export function lastParent(state: MachineState, reader: Member, nowMs: number): Member | undefined {
+  const able = [...reader.swarm.members.values()].filter(
+    (member) =>
+      member.isComplete &&
+      isThere(state, member, nowMs) &&
+      mayReadFrom(state, reader, member, nowMs) &&
+      !isQuiet(state, member.session, nowMs),
+  );
+  const load = ({ session }: Member) => session.peer.children;
+  return able.sort((one, other) => load(one) - load(other))[0];
 }
 
 export function mayReadFrom(state: MachineState, reader: Member, member: Member, nowMs: number): boolean {

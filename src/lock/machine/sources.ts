@@ -3,7 +3,7 @@ import type { Replies } from './commands.ts';
 import type { Step } from './events.ts';
 import { claimHold } from './grant.ts';
 import { abandonAll, banAndAbandon, isWaiting, place, send } from './origins.ts';
-import { bestParent, mayReadFrom } from './parents.ts';
+import { bestParent, lastParent, mayReadFrom } from './parents.ts';
 import { advance, readerOf } from './readers.ts';
 import { findLock, type MachineState } from './state.ts';
 import { isMember, type Member, offsetOf, sourceOf } from './swarm.ts';
@@ -70,9 +70,10 @@ function goOn(state: MachineState, reader: Member, step: Step): SourceReply {
   return isMember(reader.parent) && !isAhead(reader.parent, reader) ? wait : answer(reader);
 }
 
-/** To somebody who has more, if there is one. */
+/** To somebody who has more, if there is one: whoever asks gets nothing where it is. */
 function advanceTo(state: MachineState, reader: Member, step: Step): void {
-  const parent = bestParent(state, reader, step.nowMs, true);
+  const { nowMs } = step;
+  const parent = bestParent(state, reader, nowMs, true) ?? lastParent(state, reader, nowMs);
   if (parent) send(reader, parent, step, true);
 }
 
