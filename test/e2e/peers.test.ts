@@ -58,8 +58,23 @@ async function startNode(
   more: string[] = [],
 ) {
   const store = path.join(tempDir(), 'store');
-  const child = await startPull({ reference, store, node, server, more: ['--linger', '10s', ...more] });
+  const child = await startPull({ reference, store, node, server, more });
   return { child, store };
+}
+
+/** One that is done, and one that still reads from it and serves nobody. */
+async function startWithSlowReader(rig: Rig, server: string) {
+  rig.gate.shut(200_000);
+  const first = await startNode(rig, server, 'node-a', ['--linger', '60s']);
+  await rig.gate.waiting(rig.image.layers.length);
+  const slow = await startNode(rig, server, 'node-b', ['--no-share', '--limit-rate', '512KiB']);
+  await soon(async () => {
+    const begun = slow.child.jsonEvents().filter(({ kind }) => kind === 'downloading');
+    expect(begun.length).toBeGreaterThanOrEqual(rig.image.layers.length);
+  });
+  rig.gate.open();
+  await first.child.stdout.waitFor(/"bytesFromRegistry"/);
+  return [first, slow] as const;
 }
 
 async function finishAll(nodes: readonly Awaited<ReturnType<typeof startNode>>[]): Promise<JsonResult[]> {
@@ -177,5 +192,34 @@ describeWith(['docker-registry', 'skopeo'], 'nodes with stores of their own', ()
     const results = await finishAll([first, second]);
     expect(results[1]?.bytesFromRegistry).toBeLessThan(rig.bytes);
     expect((await egressOf(rig)).blobBytes).toBe(rig.bytes);
+  });
+
+  it('get all from one that is done while another reads from it, also when they come only then', async () => {
+    const rig = await setUp();
+    const { url } = await startServer();
+    const [first, slow] = await startWithSlowReader(rig, url);
+    const late = await startNode(rig, url, 'node-c');
+    const result = resultOf(await late.child.result());
+    expect(slow.child.stdout.text()).toBe('');
+    const results = [...(await finishAll([first, slow])), result];
+    await verifyStore(late.store);
+    expect(result.layers.map(({ source }) => source)).toEqual(
+      result.layers.map(() => expect.objectContaining({ kind: 'peer', node: 'node-a' })),
+    );
+    expect(sumOf(results, 'bytesFromRegistry')).toBe(rig.bytes);
+    expect(await egressOf(rig)).toEqual({ blobBytes: rig.bytes, manifestGets: 1, heads: 3 });
+  });
+
+  it('go on without one that is done and interrupted, which ends at once with its result', async () => {
+    const rig = await setUp();
+    const { url } = await startServer();
+    const [first, slow] = await startWithSlowReader(rig, url);
+    first.child.kill('SIGINT');
+    const result = resultOf(await first.child.result());
+    expect(slow.child.stdout.text()).toBe('');
+    expect(result.bytesFromRegistry).toBe(rig.bytes);
+    expect(await verifyStore(first.store)).toHaveLength(rig.blobs.length + 1);
+    const [rest] = await finishAll([slow]);
+    expect(rest?.bytesFromRegistry).toBeGreaterThan(0);
   });
 });

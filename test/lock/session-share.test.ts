@@ -189,6 +189,18 @@ describe('a session of a node that serves layers', () => {
   });
 });
 
+describe('a session that welcomes others', () => {
+  it('hears at once how many there are, and says nothing of it where it never drained', async () => {
+    const { clock, leading, session } = await startSharing();
+    leading.children = 2;
+    const welcoming = session.welcome();
+    await clock.advance(0);
+    await welcoming;
+    expect(session.children()).toBe(2);
+    expect(leading.heartbeats).toEqual([{ held: [] }]);
+  });
+});
+
 describe('a session that drains', () => {
   it('says so at once, and from then on', async () => {
     const { clock, leading, session } = await startSharing();
@@ -200,6 +212,39 @@ describe('a session that drains', () => {
     expect(leading.heartbeats.length).toBeGreaterThan(3);
     expect(leading.heartbeats.every(({ draining: told }) => told)).toBe(true);
     expect(await leading.nodes()).toMatchObject([{ nodeId: 'node-a', state: 'draining' }]);
+  });
+
+  it('takes that back at once, and from then on, where it is welcoming again', async () => {
+    const { clock, forget, leading, locks, session } = await startSharing();
+    void session.drain();
+    await clock.advance(0);
+    forget();
+    leading.children = 1;
+    const welcoming = session.welcome();
+    await clock.advance(0);
+    await welcoming;
+    expect(leading.heartbeats).toEqual([{ held: [], draining: false }]);
+    expect(session.children()).toBe(1);
+    expect(await leading.nodes()).toMatchObject([{ nodeId: 'node-a', state: 'online' }]);
+    await locks.restart();
+    forget();
+    await clock.advance(3_000);
+    expect(leading.heartbeats.map(({ draining }) => draining)).not.toContain(true);
+  });
+
+  it('takes that back where the lock server heard it late', async () => {
+    const { clock, leading, session } = await startSharing();
+    const { renew } = leading;
+    let welcoming: Promise<void> | undefined;
+    leading.renew = async (...args) => {
+      const snapshot = await renew(...args);
+      if (args[1].draining) welcoming ??= session.welcome();
+      return snapshot;
+    };
+    void session.drain();
+    await clock.advance(0);
+    await welcoming;
+    expect(leading.heartbeats.map(({ draining }) => draining)).toEqual([true, false]);
   });
 
   it('knows its children when that was heard, and hears of them once a second', async () => {

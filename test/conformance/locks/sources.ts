@@ -62,6 +62,14 @@ export function sourceCases(start: Start): void {
     expect(await pull(b, otherLayer)).toEqual(registry);
   });
 
+  it('are copies of nodes that were about to go and stay after all', async () => {
+    const world = await start();
+    const [a, b] = [await sharing(world, 'a'), await sharing(world, 'b')];
+    await a.tell({ announce: { add: [layer], remove: [] }, draining: true });
+    await a.tell({ draining: false });
+    expect(await pull(b)).toEqual(from(a, true));
+  });
+
   it('stay when a reader asks who has all that its source has', async () => {
     const world = await start();
     const [a, b] = [await sharing(world, 'a'), await sharing(world, 'b')];
