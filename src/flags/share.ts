@@ -16,7 +16,8 @@ export const shareFlags = {
     helpValue: 'NAME',
   }),
   linger: Flags.string({
-    description: 'After the pull, stay this long for others that read from here and get on. Default: 10s.',
+    description:
+      'How long a pull that is done takes new readers while it has some. Default: 10s; 0 ends at once.',
     helpValue: 'DURATION',
   }),
 };
