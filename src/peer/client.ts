@@ -21,7 +21,10 @@ export interface PeersOptions {
   readonly clock: Clock;
   /** What peers are told and checked by. Default: nothing, and what Node trusts. Whoever made it closes it. */
   readonly trust?: ClientTrust | undefined;
-  /** Milliseconds without a byte until a peer counts as silent. Default 5,000. */
+  /**
+   * Milliseconds without a byte until a peer counts as silent. Default 5,000. In the last 1,000 of them it is to be asked
+   * how much it has, which may take as long.
+   */
   readonly silenceMs?: number;
   /** Bytes per second below which a peer is left. Default 16,384; 0: none is too slow. */
   readonly minBytesPerSecond?: number;
@@ -67,7 +70,8 @@ export function createPeers(options: PeersOptions): Peers {
     blobs: (url) => ({
       url,
       async *open(descriptor, request) {
-        const ranged = { clock, stallMs: silenceMs, alwaysRanged: true };
+        const stallMs = Math.max(silenceMs - probeMs, silenceMs / 2);
+        const ranged = { clock, stallMs, alwaysRanged: true };
         const blobs = createBlobs(access, { endpoint: endpointAt(url), repository }, ranged);
         yield* openAtPeer(endingSlowness(withPeerErrors(blobs), minRate), descriptor, request);
       },

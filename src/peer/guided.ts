@@ -171,7 +171,12 @@ class GuidedRead {
     const isSlow = isLayerpullError(error) && error.code === 'timed_out';
     const patience = isSlow ? this.#slowReads : this.#patience;
     const failed = { peer, descriptor: this.#descriptor, reached: this.#reached, error, patience };
-    const verdict = await judge(peers, failed, this.#request.signal);
+    const verdict = await judge(peers, failed, this.#signal).catch((cause: unknown) => {
+      this.#request.signal.throwIfAborted();
+      if (!this.#move) throw cause;
+    });
+    const moved = this.#takeMove();
+    if (!verdict || moved) return moved ?? { source: registry };
     const reason = `${hostOf(peer.url)} ${verdict.reason}`;
     if (verdict.kind === 'patience') {
       if (isSlow) this.#slowReads += 1;

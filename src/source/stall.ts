@@ -52,15 +52,26 @@ async function* openWatched(
   }
 }
 
-/** Looks four times in that span, so that a busy transfer needs no timer for each piece. */
+/** So often in that span one looks, so that a busy transfer needs no timer for each piece. */
+const looks = 20;
+/** Between two looks at most so much of that span counts: a process that was stopped has waited for nobody meanwhile. */
+const mostAtOnce = 0.25;
+
 function startWatch(clock: Clock, stallMs: number, error: () => Error) {
   const stall = new AbortController();
-  let waitingSinceMs: number | undefined;
-  const stop = clock.every(Math.max(1, stallMs / 4), () => {
-    if (waitingSinceMs !== undefined && clock.now() - waitingSinceMs >= stallMs) stall.abort(error());
+  /** Since the last look, or the end of the last hold. */
+  let sinceMs: number | undefined;
+  let waitedMs = 0;
+  const stop = clock.every(Math.max(1, stallMs / looks), () => {
+    if (sinceMs === undefined) return;
+    const nowMs = clock.now();
+    waitedMs += Math.min(nowMs - sinceMs, stallMs * mostAtOnce);
+    sinceMs = nowMs;
+    if (waitedMs >= stallMs) stall.abort(error());
   });
   const hold = (holding: boolean) => {
-    waitingSinceMs = holding ? undefined : clock.now();
+    sinceMs = holding ? undefined : clock.now();
+    waitedMs = 0;
   };
   return { signal: stall.signal, hold, stop };
 }

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { deferred } from '../../src/core/abort.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { isLayerpullError } from '../../src/core/errors.ts';
+import { createFakeClock } from '../support/fake-clock.ts';
 import { fleetFiles } from '../support/fleet-files.ts';
 import { soon } from '../support/soon.ts';
 import {
@@ -143,6 +145,22 @@ describe('a blob of a peer', () => {
       });
     },
   );
+
+  it('is left while there is time to ask, within five seconds of silence, what it has', async () => {
+    const clock = createFakeClock();
+    const asked = deferred<void>();
+    const url = await startServer(() => asked.resolve());
+    const result = { error: undefined as unknown };
+    const reading = collect(testPeers({ clock }).blobs(url).open(layer, { signal: never })).catch((error) => {
+      result.error = error;
+    });
+    await asked.promise;
+    await clock.advance(3_900);
+    expect(result.error).toBeUndefined();
+    await clock.advance(500);
+    await reading;
+    expect(result.error).toMatchObject({ code: 'registry_stalled', origin: 'peer' });
+  });
 
   it('is left when it drips', async () => {
     const drip = (_: IncomingMessage, response: ServerResponse) => {

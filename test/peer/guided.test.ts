@@ -57,6 +57,8 @@ interface Stage {
   readonly clock?: Clock;
   /** What peers say that they have. */
   readonly has?: Readonly<Record<string, number | undefined>>;
+  /** How they are asked for that. Default: they say it at once. */
+  readonly bytesOf?: Peers['bytesOf'];
   readonly offset?: number;
 }
 
@@ -68,7 +70,7 @@ function stage({ guide, peers = {}, registry = [], has = {}, offset = 0, ...give
   const sources = new Map(Object.entries(peers).map(([url, script]) => [url, scripted(url, script, 'peer')]));
   const fakePeers: Peers = {
     blobs: (url) => sources.get(url) ?? scripted(url, [{ bytes: 0, code: 'registry_unreachable' }], 'peer'),
-    bytesOf: async (url) => has[url],
+    bytesOf: given.bytesOf ?? (async (url) => has[url]),
     recorded: async () => undefined,
     close: async () => {},
   };
@@ -297,6 +299,22 @@ describe('a guide that names another source unasked', () => {
     });
     await expectAll(run);
     expect(run.places()).toEqual(['a@0', 'b@6']);
+  });
+
+  it('is followed while the peer that fell silent is asked what it has', async () => {
+    const guide = fakeGuide(relay('http://a'));
+    const run = stage({
+      guide,
+      peers: { 'http://a': [{ bytes: 6, code: 'registry_stalled' }], 'http://b': [] },
+      bytesOf: async (_, __, signal) => {
+        setImmediate(() => guide.move(b));
+        await systemClock.sleep(60_000, signal);
+        return 0;
+      },
+    });
+    await expectAll(run);
+    expect(run.places()).toEqual(['a@0', 'b@6']);
+    expect(guide.reports).toEqual([]);
   });
 
   it('changes nothing when it names the same one, or one that was reported', async () => {

@@ -163,6 +163,21 @@ describe('eight nodes', () => {
     expect(seconds).toBeLessThan(undisturbed.seconds + 18);
   });
 
+  it('of which the reader of the registry is stopped at 70 % and goes on soon asks the registry for nothing more', () => {
+    const fleet = new SimulatedFleet(eight);
+    startAll(fleet);
+    while (fleet.asked < total * 0.7) fleet.pass(5);
+    const first = fleet.nodes[0] ?? never();
+    fleet.freeze(first);
+    // Before its session is lost.
+    finish(fleet, 20);
+    const before = fleet.asked;
+    fleet.thaw(first);
+    finish(fleet, 5);
+    expect(fleet.asked).toBe(before);
+    expect(first.life).toBe('done');
+  });
+
   it('of which one in the middle is stopped at 70 % lose no more than the silence that they notice', () => {
     const { asked, seconds } = play((fleet) => fleet.freeze(fleet.nodes[1] ?? never()));
     expect(asked).toBe(total);

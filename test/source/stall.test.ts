@@ -112,6 +112,21 @@ describe('a transfer in which nothing arrives', () => {
     await give();
   });
 
+  it('is not blamed for the time in which this process itself was stopped', async () => {
+    const clock = createFakeClock();
+    let stoppedMs = 0;
+    const script = scripted();
+    const pausing = { ...clock, now: () => clock.now() + stoppedMs };
+    const reading = startReading(endingStalls(script.source, { clock: pausing, stallMs: 20_000 }));
+    await script.give();
+    await clock.advance(2_000);
+    stoppedMs = 60_000;
+    await clock.advance(10_000);
+    expect(reading.over).toBe(false);
+    await clock.advance(10_000);
+    expect(reading.error).toMatchObject({ code: 'registry_stalled' });
+  });
+
   it('goes on from its offset when it is resumed', async () => {
     const { clock, source, opened, give } = await setUp();
     const reading = startReading(resuming(source, { clock }));

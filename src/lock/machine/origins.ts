@@ -3,7 +3,7 @@ import { bestParent, canServe, isWary, lastParent, mayReadFrom } from './parents
 import type { MachineState, Session } from './state.ts';
 import { childrenOf, isMember, type Member, offsetOf, type Parent, sourceOf } from './swarm.ts';
 import { attach, detach, rootOf, treeOf } from './tree.ts';
-import { ban } from './troubles.ts';
+import { ban, isBanned, isQuiet } from './troubles.ts';
 
 /**
  * Decides where a reader reads: from somebody who can serve it, else from the registry. Whoever of its own tree has the
@@ -134,6 +134,15 @@ export function takeRole(state: MachineState, newcomer: Member, step: Step): voi
   if (!canServe(state, newcomer, step.nowMs) || !mayReadFrom(state, first, newcomer, step.nowMs)) return;
   attach(newcomer, 'registry', step.nowMs);
   send(first, newcomer, step);
+}
+
+/**
+ * Nobody may read from it, and nothing is heard of it: it was stopped, and others went on in its place. Should it go on
+ * as well, it finds on its stream that it reads from them.
+ */
+export function followSuccessor(state: MachineState, member: Member, step: Step): void {
+  if (member.parent !== 'registry' || !isBanned(state, member, step.nowMs)) return;
+  if (isQuiet(state, member.session, step.nowMs)) place(state, member, step);
 }
 
 /** Only the service judges who reads the registry: slow is well, but who stands still while others read from it is not. */

@@ -2,7 +2,7 @@ import { toToken } from '../../core/ids.ts';
 import type { Step } from './events.ts';
 import { freeGoneNodes } from './gone-nodes.ts';
 import { grantNext, passOn, reclaim } from './grant.ts';
-import { expireOrigin } from './origins.ts';
+import { expireOrigin, followSuccessor } from './origins.ts';
 import { forgetFarewell, lapse } from './places.ts';
 import { isStarved } from './readers.ts';
 import { endSession } from './sessions.ts';
@@ -107,7 +107,9 @@ function expireStalled(state: MachineState, lock: Lock, step: Step): void {
 function expireReader(state: MachineState, { holder, resourceId }: Lock, step: Step): void {
   const session = holder?.sessionId && state.sessions.get(holder.sessionId);
   const member = session && findMember(session, resourceId);
-  if (member) expireOrigin(state, member, step);
+  if (!member) return;
+  expireOrigin(state, member, step);
+  followSuccessor(state, member, step);
 }
 
 /** Records go by age, and the oldest when there are too many. */

@@ -294,6 +294,28 @@ describe('who reads the registry for others', () => {
     expect(fleet.source('b')).toBe('c');
   });
 
+  it('and was stopped reads, once it goes on, from those who read in its place', () => {
+    const fleet = pulling('a', 'b', 'c', 'd');
+    for (const [node, offset] of Object.entries({ a: 400, b: 300, c: 200, d: 290 })) fleet.at(node, offset);
+    fleet.pass(5_500, ['b', 'c', 'd']);
+    fleet.ask('b', 300, 'a');
+    fleet.ask('c', 200, 'a');
+    expect(readersOfRegistry(fleet)).toEqual(['a', 'b']);
+    fleet.pass(1_000, ['b', 'c', 'd']);
+    expect(readersOfRegistry(fleet)).toEqual(['b']);
+    expect(fleet.moves('a')).toBe(1);
+  });
+
+  it('and is heard of reads on there, although nobody may read from it', () => {
+    const fleet = pulling('a', 'b', 'c');
+    fleet.at('a', 400);
+    fleet.ask('b', 300, 'a');
+    fleet.ask('c', 200, 'a');
+    fleet.pass(20_000, ['a', 'b', 'c']);
+    expect(fleet.source('a')).toBe('registry');
+    expect(fleet.moves('a')).toBe(0);
+  });
+
   it('hears of somebody who has more when it asks', () => {
     const fleet = pulling('a', 'b');
     fleet.join('c');
