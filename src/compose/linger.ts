@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 
 /** Who reads from this node. */
 export interface Readers {
-  /** Requests that are being answered. */
+  /** Requests that are being answered; those not who have taken nothing for `quietMs`. */
   readers(): number;
   /** When a byte of a layer was sent last, on the clock; before the first one minus infinity. */
   lastSentMs(): number;
@@ -44,7 +44,7 @@ const betweenMs = 250;
  * Without a byte for this long nobody else is sent here, and readers of which the lock server knows nothing, or nothing
  * any more, are left: as soon as they would leave a peer. In milliseconds.
  */
-const quietMs = 5_000;
+export const quietMs = 5_000;
 
 /**
  * Stays while others read from here. While they get bytes, and at most for `lingerMs`, this node is a source like any

@@ -3,6 +3,7 @@ import { createPeers } from '../peer/client.ts';
 import { guided } from '../peer/guided.ts';
 import { createPeerHealth } from '../peer/peer-health.ts';
 import { createPeerServer } from '../peer/server.ts';
+import { quietMs } from './linger.ts';
 import type { PeerParts, PeerPartsOptions } from './peer-parts.ts';
 import type { ServedLayers, ServeLayers, SharingSession } from './share.ts';
 import { openTrust, servingOf, warnWhenOpen } from './trust.ts';
@@ -22,7 +23,7 @@ export async function loadPeerParts(options: PeerPartsOptions): Promise<PeerPart
     const served: ServedLayers = {
       scheme: serving.scheme,
       port: listening.port,
-      readers: () => server.readers(),
+      readers: () => server.movingReaders(quietMs),
       lastSentMs: () => server.lastSentMs(),
       close: async () => {
         await server.close();

@@ -32,6 +32,8 @@ export interface PeerServer {
   listen(address: { readonly host: string; readonly port: number }): Promise<{ url: string; port: number }>;
   /** Blobs on their way to readers now. */
   readers(): number;
+  /** Those of them to whom bytes were handed on in the last `ms` milliseconds. */
+  movingReaders(ms: number): number;
   /** When a reader got a byte last, on the clock; before the first one minus infinity. */
   lastSentMs(): number;
   /** Bytes that readers got of each digest; of the last 10,000 digests. */
@@ -59,6 +61,7 @@ export function createPeerServer(options: PeerServerOptions): PeerServer {
     listen: ({ host, port }) => listen(app, { host, port, scheme: serving.scheme }),
     readers: () => transfers.count,
     lastSentMs: () => transfers.lastSentMs,
+    movingReaders: (ms) => transfers.moving(ms),
     served: () => transfers.served,
     close: ({ waitMs = 0 } = {}) => {
       closed ??= close(app, transfers, clock, waitMs);

@@ -26,6 +26,8 @@ interface Transfer {
   readonly ending: AbortController;
   takenBytes: number;
   sinceMs: number;
+  /** When bytes were handed on last; its begin counts as once. */
+  sentMs: number;
 }
 
 /** Blobs on their way to readers. */
@@ -46,6 +48,12 @@ export class Transfers {
 
   get count(): number {
     return this.#active.size;
+  }
+
+  /** Those to whom bytes were handed on in the last `ms` milliseconds. */
+  moving(ms: number): number {
+    const sinceMs = this.#clock.now() - ms;
+    return [...this.#active].filter(({ sentMs }) => sentMs > sinceMs).length;
   }
 
   get isFull(): boolean {
@@ -78,6 +86,7 @@ export class Transfers {
         this.#count(digest, piece.length);
         this.#lastSentMs = this.#clock.now();
         if (!response.write(piece)) await once(response, 'drain', { signal });
+        transfer.sentMs = this.#clock.now();
         signal.throwIfAborted();
       }
       response.end();
@@ -104,7 +113,8 @@ export class Transfers {
     const ending = new AbortController();
     response.once('close', () => ending.abort(new Error('the reader has gone')));
     if (response.destroyed) ending.abort(new Error('the reader has gone'));
-    const transfer = { response, ending, takenBytes: 0, sinceMs: this.#clock.now() };
+    const nowMs = this.#clock.now();
+    const transfer = { response, ending, takenBytes: 0, sinceMs: nowMs, sentMs: nowMs };
     this.#active.add(transfer);
     return transfer;
   }

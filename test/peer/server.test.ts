@@ -7,6 +7,7 @@ import { isLayerpullError } from '../../src/core/errors.ts';
 import { createPeerServer } from '../../src/peer/server.ts';
 import type { TestBlob } from '../support/blobs.ts';
 import { onCleanup } from '../support/cleanup.ts';
+import { createFakeClock } from '../support/fake-clock.ts';
 import { fleetFiles } from '../support/fleet-files.ts';
 import { open } from '../support/get.ts';
 import { spawnProcess } from '../support/processes.ts';
@@ -297,6 +298,19 @@ describe('the readers of a peer', () => {
     await soon(async () => expect(server.readers()).toBe(0));
     socket.resume();
     await closed;
+  });
+
+  it('do not count as getting on once they have taken nothing for a while', async () => {
+    const clock = createFakeClock();
+    const { url, put, server } = await startPeer({ clock });
+    await put(big);
+    const { socket } = await lazyReader(url, big);
+    await soon(async () => expect(server.readers()).toBe(1));
+    expect(server.movingReaders(5_000)).toBe(1);
+    await clock.advance(5_000);
+    expect([server.readers(), server.movingReaders(5_000)]).toEqual([1, 0]);
+    socket.resume();
+    await soon(async () => expect(server.readers()).toBe(0));
   });
 
   it('cost no memory while they take nothing', async () => {

@@ -35,7 +35,7 @@ export function formatRows({ image, baseline, rows }: ImageRows, options: FleetO
     ...rows.map((row) => format(row, image, baseline)),
   ]);
   const bound = formatMs(fluidBoundMs(image, options));
-  return `${table}fluid bound (image / link of the registry): ${bound}; aim at 8 nodes: time ${timeAim}x, egress ${egressAim}x\n${failures(rows)}\n`;
+  return `${table}fluid bound (image / link of the registry): ${bound}; aim at 8 nodes: time ${timeAim}x, egress ${egressAim}x\n${notes(rows)}${failures(rows)}\n`;
 }
 
 function format({ name, nodes, result, hasAim, fault }: Row, image: FleetImage, baseline: Round): string[] {
@@ -52,6 +52,18 @@ function format({ name, nodes, result, hasAim, fault }: Row, image: FleetImage, 
     ratio(egressBytes, image.bytes),
     hasAim ? (isMet ? 'met' : 'MISSED') : '',
   ];
+}
+
+/** What the registry spent on nodes that did not take it. */
+function notes(rows: readonly Row[]): string {
+  return rows
+    .flatMap(({ name, fault, result }) => {
+      if ('failed' in result || !result.frozen) return [];
+      const { waitingBytes, laterBytes } = result.frozen;
+      const later = `${formatMib(laterBytes)} more once it went on, when all others were done`;
+      return [`${name}: ${fault}: ${formatMib(waitingBytes)} of the egress waited there unread; ${later}\n`];
+    })
+    .join('');
 }
 
 function failures(rows: readonly Row[]): string {

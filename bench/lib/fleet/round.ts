@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { withOwnCleanups } from '../../../test/support/cleanup.ts';
 import type { NetworkHost } from '../../../test/support/netns.ts';
 import type { Contender, Crew, NodeRun } from './contenders.ts';
@@ -8,8 +9,17 @@ import { verifyImage } from './verify.ts';
 export interface Round {
   /** From the start of the first node until the last one is done; nodes that were frozen do not count. */
   readonly lastMs: number;
-  /** Bytes that left the registry, with all headers. */
+  /** Bytes that left the registry until then, with all headers. */
   readonly egressBytes: number;
+  /** Where nodes were frozen: what the registry spent on them. */
+  readonly frozen?: FrozenShare;
+}
+
+export interface FrozenShare {
+  /** Bytes among those of the egress that waited at frozen nodes, unread, in the end. */
+  readonly waitingBytes: number;
+  /** What the registry sent once they went on, when all others were done. */
+  readonly laterBytes: number;
 }
 
 /** What a fault may do to a round. */
@@ -80,10 +90,25 @@ async function pullEverywhere(plan: RoundPlan, crew: Crew, nodes: readonly Netwo
     await Promise.race([all, sleep(lookEveryMs)]);
   }
   const lastMs = actors.lastDoneAt() - startedAt;
+  const egressBytes = egress();
+  const waitingBytes = actors.frozen().reduce((sum, node) => sum + waitingFrom(site, node), 0);
   if (pending) throw new Error(`${fault?.name}: done before half of the image had left the registry`);
   actors.thaw();
   await Promise.race([all, sleep(patienceMs).then(() => Promise.reject(new Error('still frozen')))]);
-  return { lastMs, egressBytes: egress() };
+  const isDisturbed = actors.frozen().length > 0;
+  return {
+    ...{ lastMs, egressBytes },
+    ...(isDisturbed ? { frozen: { waitingBytes, laterBytes: egress() - egressBytes } } : {}),
+  };
+}
+
+/** Bytes of the registry that came to a node and were not read. */
+function waitingFrom({ registryUrl }: Site, { via }: NetworkHost): number {
+  const args = ['ss', '-tnHO', 'state', 'established', 'dport', '=', new URL(registryUrl).port];
+  const [command = '', ...rest] = [...via, ...args];
+  const { stdout, stderr, status } = spawnSync(command, rest, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`ss: ${stderr.trim()}`);
+  return stdout.split('\n').reduce((sum, line) => sum + (Number.parseInt(line, 10) || 0), 0);
 }
 
 /** What runs on the nodes, and what faults do to it. */
@@ -109,6 +134,7 @@ function createActors(crew: Crew) {
   return {
     pull,
     isDoneOrFrozen: (node: NetworkHost) => doneAt.has(node) || frozen.has(node),
+    frozen: () => [...frozen],
     lastDoneAt: () => Math.max(...doneAt.values()),
     kill: (node: NetworkHost) => {
       killed.add(node);

@@ -35,6 +35,13 @@ describe('the table of a fleet', () => {
     expect(line?.endsWith(verdict)).toBe(true);
   });
 
+  it('says what the registry spent on a node that was frozen', () => {
+    const frozen = { waitingBytes: 12 * mib, laterBytes: 3 * mib };
+    const result = { lastMs: 12_000, egressBytes: 76 * mib, frozen };
+    const lines = linesOf([row('pull', 8, 0, 0, { result, fault: 'one frozen' })], 'pull: one frozen');
+    expect(lines[1]).toMatch(/12 MiB of the egress waited there unread; 3 MiB more/);
+  });
+
   it('judges nobody who has nothing to reach', () => {
     expect(linesOf([row('skopeo copy', 8, 45_000, 8.1)], 'skopeo copy')[0]).toMatch(/8\.10x$/);
   });
