@@ -154,6 +154,8 @@ export interface Member {
   restarts: number;
   /** It has bytes of one that threw them away as wrong, and has not begun again itself. */
   isSpoilt: boolean;
+  /** It may not read from its source before that is complete: till then it is told to wait. */
+  isWaiting: boolean;
 }
 
 /**

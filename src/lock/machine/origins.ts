@@ -1,5 +1,5 @@
 import { type Step, tellClaimant } from './events.ts';
-import { bestParent, canServe, isWary, lastParent, mayReadFrom } from './parents.ts';
+import { bestParent, canServe, lastParent, mayReadFrom } from './parents.ts';
 import type { MachineState, Session } from './state.ts';
 import { childrenOf, isMember, type Member, offsetOf, type Parent, sourceOf } from './swarm.ts';
 import { attach, detach, rootOf, treeOf } from './tree.ts';
@@ -13,12 +13,13 @@ import { ban, isBanned, isQuiet } from './troubles.ts';
  */
 export function place(state: MachineState, reader: Member, step: Step, isAsking = false): void {
   const parent = bestParent(state, reader, step.nowMs) ?? parentInNeed(state, reader, step.nowMs);
+  reader.isWaiting = false;
   if (parent) {
     send(reader, parent, step, isAsking);
     return;
   }
-  if (isWary(reader)) {
-    send(reader, besideReaders(state, reader, step.nowMs), step, isAsking);
+  if (reader.restarts > 0) {
+    placeAgain(state, reader, step, isAsking);
     return;
   }
   const heir = heirOf(state, reader, step.nowMs);
@@ -38,16 +39,25 @@ function parentInNeed(state: MachineState, reader: Member, nowMs: number): Membe
 /** So many read the registry for one digest as long as others can wait for them. */
 const maxReaders = 2;
 
-/** The registry, or one that reads it and is waited for until it has all. */
-function besideReaders(state: MachineState, reader: Member, nowMs: number): Member | 'registry' {
-  const readers = [...reader.swarm.members.values()].filter(
+/** One that had wrong bytes and may read from nobody: at the registry, or behind one who reads it, and waiting for that. */
+function placeAgain(state: MachineState, reader: Member, step: Step, isAsking: boolean): void {
+  const readers = registryReaders(state, reader, step.nowMs);
+  const best = readers.find(({ isSpoilt }) => !isSpoilt) ?? readers[0];
+  if (!best || readers.length < maxReaders) {
+    send(reader, 'registry', step, isAsking);
+    return;
+  }
+  if (reader.parent !== best) attach(reader, best, step.nowMs);
+  reader.isWaiting = true;
+}
+
+function registryReaders(state: MachineState, reader: Member, nowMs: number): Member[] {
+  return [...reader.swarm.members.values()].filter(
     (member) =>
       member.parent === 'registry' &&
-      !member.isSpoilt &&
       member.session.domain !== reader.session.domain &&
       canServe(state, member, nowMs),
   );
-  return (readers.length >= maxReaders && readers[0]) || 'registry';
 }
 
 export function send(reader: Member, parent: Exclude<Parent, 'none'>, step: Step, isAsking = false): void {
@@ -56,14 +66,9 @@ export function send(reader: Member, parent: Exclude<Parent, 'none'>, step: Step
   if (!isAsking) tellSource(reader, step);
 }
 
-/** It takes only what is complete, and whom it waits for is not. */
-export function isWaiting(reader: Member): boolean {
-  return isWary(reader) && isMember(reader.parent) && !reader.parent.isComplete;
-}
-
 export function tellSource(reader: Member, step: Step): void {
   const { reading: hold, session, swarm } = reader;
-  if (!hold || isWaiting(reader)) return;
+  if (!hold || reader.isWaiting) return;
   const event = { kind: 'source' as const, token: hold.token, source: sourceOf(reader) };
   tellClaimant(swarm, { sessionId: session.id, type: hold.type }, event, step);
 }

@@ -120,11 +120,6 @@ function mayTrust({ restarts }: Member, { isComplete, isSpoilt, reading }: Membe
   return restarts < maxTrust && !isVerifying;
 }
 
-/** A reader that takes nothing but complete copies. */
-export function isWary({ restarts }: Member): boolean {
-  return restarts >= maxTrust;
-}
-
 /** Whether the bytes come from a copy that is known to be wrong, at whatever hand. */
 function comesFromWrong(state: MachineState, reader: Member, member: Member, nowMs: number): boolean {
   if (!member.swarm.troubles) return false;

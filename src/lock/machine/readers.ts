@@ -1,7 +1,7 @@
 import type { Source } from '../locks.ts';
 import { addCopy, dropCopies, dropCopy, leaveIfIdle } from './copies.ts';
 import type { Step } from './events.ts';
-import { abandon, isWaiting, place, takeRole, tellSource } from './origins.ts';
+import { abandon, place, takeRole, tellSource } from './origins.ts';
 import type { Hold, Lock, MachineState, Session } from './state.ts';
 import {
   childrenOf,
@@ -112,7 +112,7 @@ export function isStarved(state: MachineState, lock: Lock, hold: Hold): boolean 
   const session = sessionOf(state, hold);
   const member = session && findMember(session, lock.resourceId);
   if (!member || !isMember(member.parent)) return false;
-  return isWaiting(member) || offsetOf(member.parent) <= offsetOf(member);
+  return member.isWaiting || offsetOf(member.parent) <= offsetOf(member);
 }
 
 /** Tells how far a holder is. */

@@ -2,7 +2,7 @@ import type { SourceReply, SourceRequest } from '../locks.ts';
 import type { Replies } from './commands.ts';
 import type { Step } from './events.ts';
 import { claimHold } from './grant.ts';
-import { abandonAll, banAndAbandon, isWaiting, place, send } from './origins.ts';
+import { abandonAll, banAndAbandon, place, send } from './origins.ts';
 import { bestParent, lastParent, mayReadFrom } from './parents.ts';
 import { advance, readerOf } from './readers.ts';
 import { findLock, type MachineState } from './state.ts';
@@ -62,9 +62,9 @@ function accuse(
 
 /** Nothing more comes, or it asks whether it is still right where it is. */
 function goOn(state: MachineState, reader: Member, step: Step): SourceReply {
-  const { parent } = reader;
-  if (parent === 'unknown' || (isMember(parent) && !mayReadFrom(state, reader, parent, step.nowMs)))
-    place(state, reader, step, true);
+  const { parent, isWaiting } = reader;
+  const isBarred = isMember(parent) && !mayReadFrom(state, reader, parent, step.nowMs);
+  if (parent === 'unknown' || isWaiting || isBarred) place(state, reader, step, true);
   else if (parent === 'registry' || (isMember(parent) && isStuck(parent, step)))
     advanceTo(state, reader, step);
   return isMember(reader.parent) && !isAhead(reader.parent, reader) ? wait : answer(reader);
@@ -139,7 +139,7 @@ function isStuck(source: Member, { nowMs }: Step): boolean {
 }
 
 function answer(reader: Member): SourceReply {
-  if (isWaiting(reader)) return wait;
+  if (reader.isWaiting) return wait;
   return { kind: 'source', source: sourceOf(reader) };
 }
 

@@ -39,6 +39,7 @@ export function memberFor(state: MachineState, session: Session, resourceId: Dig
     starvedAt: undefined,
     restarts: 0,
     isSpoilt: false,
+    isWaiting: false,
   };
   state.nextMember += 1;
   swarm.members.set(session.id, member);

@@ -50,6 +50,7 @@ export function attach(member: Member, parent: Exclude<Parent, 'none'>, nowMs: n
   member.parent = parent;
   member.movedMs = nowMs;
   member.starvedAt = undefined;
+  member.isWaiting = false;
   if (member.reading) {
     member.reading.progressedMs = nowMs;
     member.reading.flowingMs = nowMs;
