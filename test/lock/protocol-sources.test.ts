@@ -89,9 +89,13 @@ describe('sources', () => {
 
 describe('a question for a source', () => {
   it('comes out as it went in', () => {
-    const bad = fc.record({ sessionId, reason: fc.string({ minLength: 1, maxLength: 1_000 }) });
+    const bad = fc.record(
+      { sessionId, reason: fc.string({ minLength: 1, maxLength: 1_000 }), wrongBytes: fc.constant(true) },
+      { requiredKeys: ['sessionId', 'reason'] },
+    );
+    const restarts = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
     const request = fc.record(
-      { sessionId, resourceId: digest, token, offset, bad },
+      { sessionId, resourceId: digest, token, offset, bad, restarts },
       { requiredKeys: ['sessionId', 'resourceId', 'token', 'offset'] },
     );
     roundTrips(request, sources.sourceRequestToWire, sources.sourceRequestSchema);
@@ -106,6 +110,8 @@ describe('a question for a source', () => {
     [{ ...request, bad: 'node-b' }, 'bad must be an object'],
     [{ ...request, bad: { reason: 'slow' } }, 'bad.session_id is missing'],
     [{ ...request, bad: { session_id: 'x'.repeat(257) } }, /^bad.session_id must not be longer/],
+    [{ ...request, bad: { session_id: 's', wrong_bytes: 'yes' } }, /^bad.wrong_bytes must be/],
+    [{ ...request, restarts: -1 }, 'restarts must not be negative'],
     [[], /missing$/],
     ['source', 'the body must be a JSON object'],
   ])('is refused where it is wrong', (body, problem) => {

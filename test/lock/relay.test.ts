@@ -180,7 +180,8 @@ describe('where the holders of an agent read', () => {
     const stage = createRelayStage({ source: peer, sources: [{ kind: 'source', source: next }] });
     const hold = heldBy(await stage.ask(stage.local('a'), pull));
     expect(hold.source).toEqual(peer);
-    const report = { offset: 2, bad: { sessionId: peer.sessionId, reason: 'silent' } };
+    const bad = { sessionId: peer.sessionId, reason: 'sends wrong content', wrongBytes: true };
+    const report = { offset: 0, bad, restarts: 1 };
     expect(await settle(stage.clock, hold.guide.next(report, never))).toEqual(next);
     expect(stage.reports).toEqual([report]);
   });
@@ -191,6 +192,20 @@ describe('where the holders of an agent read', () => {
     const hold = heldBy(await stage.ask(stage.local('a'), pull));
     expect(await settle(stage.clock, hold.guide.next({ offset: 2 }, never))).toEqual(peer);
     expect(stage.reports).toHaveLength(9);
+  });
+
+  it('is asked for anew when the one who asks has begun again', async () => {
+    const waits = Array.from({ length: 2 }, () => ({ kind: 'wait', retryMs: 10_000 }) as const);
+    const stage = createRelayStage({ source: peer, sources: [...waits, { kind: 'source', source: peer }] });
+    const hold = heldBy(await stage.ask(stage.local('a'), pull));
+    const giving = new AbortController();
+    const first = hold.guide.next({ offset: 2 }, giving.signal);
+    await stage.clock.advance(1_000);
+    giving.abort(new Error('moved'));
+    await expect(first).rejects.toThrow('moved');
+    expect(await settle(stage.clock, hold.guide.next({ offset: 0, restarts: 1 }, never))).toEqual(peer);
+    const again = { offset: 0, restarts: 1 };
+    expect(stage.reports).toEqual([{ offset: 2 }, again, again]);
   });
 
   it('is the business of who holds the lock, and of nobody else', async () => {

@@ -45,7 +45,8 @@ export function createRelayStage(options: RelayStageOptions = {}) {
       return reply.kind === 'granted' && source ? { ...reply, source } : reply;
     },
     sources: async (request, signal) => {
-      reports.push(request.bad ? { offset: request.offset, bad: request.bad } : { offset: request.offset });
+      const { sessionId: _, resourceId: __, token: ___, ...report } = request;
+      reports.push(report);
       return replies.shift() ?? (await server.sources(request, signal));
     },
   };
