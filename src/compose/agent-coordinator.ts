@@ -3,7 +3,7 @@ import type { Digest } from '../core/digest.ts';
 import type { Log } from '../core/log.ts';
 import type { LockService, Observe } from '../lock/backends/engine/engine.ts';
 import { createMemoryLocks } from '../lock/backends/memory.ts';
-import type { CoordinatorRecord } from '../lock/coordinator-file.ts';
+import type { AgentTrust, CoordinatorRecord } from '../lock/coordinator-file.ts';
 import {
   type EmbeddedServer,
   type EmbeddedServerOptions,
@@ -24,6 +24,8 @@ export interface CoordinatorParts {
   readonly store: string;
   /** The one session towards the lock server, where there is one. */
   readonly upstream: LockSession | undefined;
+  /** Where the tokens and certificates of the fleet are. */
+  readonly trust: AgentTrust | undefined;
   readonly log: Log;
   /** Told of each operation of a process of the store that succeeded. */
   readonly onDone: (type: OperationType, digest: Digest) => void;
@@ -37,9 +39,10 @@ const relayedStallMs = 60_000;
 
 /** Makes the agent the coordinator of its store, as soon as nobody else is. @throws LayerpullError `lock_unreachable` */
 export async function coordinateStore(parts: CoordinatorParts, signal: AbortSignal): Promise<Seat> {
-  const { store, log } = parts;
+  const { store, trust, log } = parts;
   const serve = (options: EmbeddedServerOptions) => serveStore(options, parts);
-  return await takeLead({ store, clock, isAgent: true, serve }, (who) => tellWait(who, store, log), signal);
+  const options = { store, clock, isAgent: true, trust, serve };
+  return await takeLead(options, (who) => tellWait(who, store, log), signal);
 }
 
 async function serveStore(

@@ -60,7 +60,9 @@ export async function startAgent(config: AgentConfig, { log, signal }: AgentDeps
       if (type === 'delete') announcer?.went(digest);
       else announcer?.came(digest);
     };
-    const seat = closers.add(await coordinateStore({ store: path, upstream, log, onDone }, signal));
+    const seat = closers.add(
+      await coordinateStore({ store: path, upstream, trust: config.trust, log, onDone }, signal),
+    );
     // Whoever is out of reach now was told of, and is asked again.
     await upstream?.connect(signal).catch(() => signal.throwIfAborted());
     if (announcer) await closers.add(announcer).start();

@@ -1,4 +1,6 @@
-import { LayerpullError } from '../core/errors.ts';
+import { LayerpullError, messageOf } from '../core/errors.ts';
+import type { FleetTrust } from '../http/fleet-trust.ts';
+import { trustOfAgent } from '../lock/embedded-agent.ts';
 import { createPeers } from '../peer/client.ts';
 import { guided } from '../peer/guided.ts';
 import { createPeerHealth } from '../peer/peer-health.ts';
@@ -11,7 +13,7 @@ import { openTrust, servingOf, warnWhenOpen } from './trust.ts';
 /** Wires what a pull needs of other nodes: reading from them, and serving them. @throws LayerpullError `usage` */
 export async function loadPeerParts(options: PeerPartsOptions): Promise<PeerParts> {
   const { config, clock, log, onWarning } = options;
-  const trust = openTrust(config.trust, log);
+  const trust = config.trust ? openTrust(config.trust, log) : await openTrustOfAgent(options);
   const { maxTransfers, ...reading } = config.peers;
   const peers = createPeers({ userAgent: `layerpull/${config.version}`, clock, trust, ...reading });
   const health = createPeerHealth((message) => onWarning(unusable(message)));
@@ -48,6 +50,23 @@ export async function loadPeerParts(options: PeerPartsOptions): Promise<PeerPart
       trust?.close();
     },
   };
+}
+
+/** A pull on the store of an agent belongs to its fleet as the agent does. */
+async function openTrustOfAgent({
+  config,
+  log,
+  onWarning,
+}: PeerPartsOptions): Promise<FleetTrust | undefined> {
+  const files = await trustOfAgent(config.store);
+  try {
+    return openTrust(files, log);
+  } catch (error) {
+    const message = `what the agent of the store shows to other nodes cannot be used: ${messageOf(error)}`;
+    const hint = 'give the token and the certificates of the fleet to this pull, too';
+    onWarning(new LayerpullError('peers_unusable', message, { origin: 'peer', hint }));
+    return undefined;
+  }
 }
 
 function unusable(message: string): LayerpullError {

@@ -1,16 +1,15 @@
-import type { TrustConfig } from '../config/trust.ts';
 import type { CoordinationConfig } from '../config.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { isLoopback } from '../http/addresses.ts';
-import { type FleetTrust, openFleetTrust } from '../http/fleet-trust.ts';
+import { type FleetTrust, openFleetTrust, type TrustFiles } from '../http/fleet-trust.ts';
 import type { Serving } from '../http/serving.ts';
 import { createHttpLocks } from '../lock/backends/http/http-locks.ts';
 import type { Locks } from '../lock/locks.ts';
 
 /** What the files say, and how to end looking at them; undefined: none were given. @throws LayerpullError `usage` */
-export function openTrust(config: TrustConfig | undefined, log: Log): FleetTrust | undefined {
-  return config && openFleetTrust({ files: config, clock, log });
+export function openTrust(files: TrustFiles | undefined, log: Log): FleetTrust | undefined {
+  return files && openFleetTrust({ files, clock, log });
 }
 
 /** The locks of the servers of `--server`. Its `close` ends all that was opened for it. @throws LayerpullError `usage` */

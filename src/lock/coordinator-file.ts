@@ -10,7 +10,7 @@ import type { Clock } from '../core/clock.ts';
  * `{ format: 1, epoch, pid, host, kernel, clean }`. `epoch` grows by one with each coordinator; `kernel` tells hosts
  * apart (two containers on one kernel can share a socket, two kernels cannot); `clean` says that the coordinator
  * ended with nobody else depending on it; `agent` that it is the agent of the store, which speaks for all its processes
- * to a lock server.
+ * to a lock server; `trust` where that one's files are, by which it and its fleet know each other.
  */
 export type CoordinatorRecord = v.InferOutput<typeof recordSchema>;
 
@@ -22,13 +22,24 @@ const recordSchema = v.object({
   kernel: v.string(),
   clean: v.boolean(),
   agent: v.optional(v.boolean()),
+  trust: v.optional(
+    v.object({
+      tokenFile: v.optional(v.string()),
+      pair: v.optional(v.object({ certFile: v.string(), keyFile: v.string() })),
+      caFile: v.optional(v.string()),
+    }),
+  ),
 });
+
+/** Absolute paths of tokens and certificates. */
+export type AgentTrust = NonNullable<CoordinatorRecord['trust']>;
 
 /** Unlike `a+`, which writes at the end whatever place is given. */
 const readAndWrite = constants.O_RDWR | constants.O_CREAT;
 /** Three missed signs of life. */
 const freshMs = 15_000;
-const maxRecordBytes = 4_096;
+/** Room for the longest paths that there are. */
+const maxRecordBytes = 65_536;
 /** Room for the longest name of a host. */
 const recordBytes = 512;
 

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
-import { type CoordinatorRecord, parseRecord, thisHost } from './coordinator-file.ts';
+import { type AgentTrust, type CoordinatorRecord, parseRecord, thisHost } from './coordinator-file.ts';
 import { shortSocketPath } from './socket-path.ts';
 
 /**
@@ -9,17 +9,39 @@ import { shortSocketPath } from './socket-path.ts';
  * none, and never waits for one that hangs.
  */
 export async function hasAgent(store: string): Promise<boolean> {
-  const record = await readRecord(store);
-  // Whoever coordinates next writes its own record: this one may be of an agent that is gone.
-  if (!record?.agent || record.kernel !== thisHost().kernel) return false;
-  return await isListening(store);
+  return (await agentOf(store)) !== undefined;
 }
 
-async function readRecord(store: string): Promise<CoordinatorRecord | undefined> {
+/** Where the agent of the store, if it has one, keeps what its fleet knows it by. */
+export async function trustOfAgent(store: string): Promise<AgentTrust | undefined> {
+  const found = await agentOf(store);
+  // Nobody else has us send the secrets of a file that only we may read.
+  return found && (found.owner === 0 || found.owner === process.getuid?.()) ? found.record.trust : undefined;
+}
+
+interface FoundRecord {
+  readonly record: CoordinatorRecord;
+  /** The user whose file it is. */
+  readonly owner: number;
+}
+
+async function agentOf(store: string): Promise<FoundRecord | undefined> {
+  const found = await readRecord(store);
+  // Whoever coordinates next writes its own record: this one may be of an agent that is gone.
+  if (!found?.record.agent || found.record.kernel !== thisHost().kernel) return undefined;
+  return (await isListening(store)) ? found : undefined;
+}
+
+async function readRecord(store: string): Promise<FoundRecord | undefined> {
+  let file: FileHandle | undefined;
   try {
-    return parseRecord(await readFile(path.join(store, 'coordinator.lock'), 'utf8'));
+    file = await open(path.join(store, 'coordinator.lock'));
+    const record = parseRecord(await file.readFile('utf8'));
+    return record && { record, owner: (await file.stat()).uid };
   } catch {
     return undefined;
+  } finally {
+    await file?.close();
   }
 }
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { LayerpullError } from '../core/errors.ts';
 import { type Token, toToken } from '../core/ids.ts';
-import { CoordinatorFile, type CoordinatorRecord, thisHost } from './coordinator-file.ts';
+import { type AgentTrust, CoordinatorFile, type CoordinatorRecord, thisHost } from './coordinator-file.ts';
 import type { Locks } from './locks.ts';
 import { shortSocketPath } from './socket-path.ts';
 
@@ -30,6 +30,8 @@ export interface ElectionOptions {
   readonly serve: (options: EmbeddedServerOptions) => Promise<EmbeddedServer>;
   /** Whether this process is the agent of the store. Default: false. */
   readonly isAgent?: boolean;
+  /** Where an agent has its tokens and certificates: pulls on the store show them to other nodes, too. */
+  readonly trust?: AgentTrust | undefined;
   /** Reaches the winner's lock server. Answers undefined when nobody listens there. */
   readonly connect: (socketPath: string, signal: AbortSignal) => Promise<Locks | undefined>;
 }
@@ -104,7 +106,7 @@ async function coordinate(file: CoordinatorFile, options: Omit<ElectionOptions, 
   if (last && !last.clean && isElsewhere(last) && (await file.isFresh(options.clock))) {
     throw otherHost(options.store, last);
   }
-  const role = options.isAgent ? { agent: true } : {};
+  const role = options.isAgent ? { agent: true, trust: options.trust } : {};
   const record = { format: 1 as const, epoch: (last?.epoch ?? 0) + 1, clean: false, ...role, ...thisHost() };
   await file.write(record);
   await rm(path.join(options.store, 'coordinator.sock'), { force: true });

@@ -1,15 +1,16 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { createMemoryLocks } from '../../src/lock/backends/memory.ts';
 import { CoordinatorFile } from '../../src/lock/coordinator-file.ts';
-import { hasAgent } from '../../src/lock/embedded-agent.ts';
+import { hasAgent, trustOfAgent } from '../../src/lock/embedded-agent.ts';
 import { type EmbeddedServer, takeLead } from '../../src/lock/embedded-election.ts';
 import { soon } from '../support/soon.ts';
 import { tempDir } from '../support/temp.ts';
 
+const tokenFile = '/etc/layerpull/token';
 const never = new AbortController().signal;
 
 /** A coordinator that listens on the socket of its store and answers nobody. */
@@ -29,7 +30,7 @@ async function listenOn(store: string): Promise<EmbeddedServer> {
 
 async function lead(store: string, isAgent: boolean, onWait: (pid?: number) => void = () => {}) {
   const serve = () => listenOn(store);
-  const options = { store, clock: systemClock, isAgent, serve };
+  const options = { store, clock: systemClock, isAgent, trust: { tokenFile }, serve };
   const seat = await takeLead(options, (record) => onWait(record?.pid), never);
   onTestFinished(() => seat.close().catch(() => {}));
   return seat;
@@ -63,6 +64,28 @@ describe('an agent', () => {
     expect(await hasAgent(store)).toBe(false);
     writeFileSync(file, '{');
     expect(await hasAgent(store)).toBe(false);
+  });
+
+  it('says where its trust is for as long as it coordinates the store', async () => {
+    const store = tempDir();
+    const other = await lead(store, false);
+    expect(await trustOfAgent(store)).toBeUndefined();
+    await other.close();
+    const seat = await lead(store, true);
+    expect(await trustOfAgent(store)).toEqual({ tokenFile });
+    await seat.close();
+    expect(await trustOfAgent(store)).toBeUndefined();
+  });
+
+  it('is not believed about secrets when it is of another user, who is not root', async () => {
+    const store = tempDir();
+    await lead(store, true);
+    const file = path.join(store, 'coordinator.lock');
+    if (statSync(file).uid === 0) chownSync(file, 47_110, 47_110);
+    const uid = vi.spyOn(process, 'getuid').mockReturnValue(47_111);
+    onTestFinished(() => uid.mockRestore());
+    expect(await hasAgent(store)).toBe(true);
+    expect(await trustOfAgent(store)).toBeUndefined();
   });
 
   it('waits for whoever coordinates the store, says once for whom, and is next', async () => {

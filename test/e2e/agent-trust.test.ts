@@ -1,0 +1,51 @@
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { expect, it } from 'vitest';
+import { startAgent } from '../support/agents.ts';
+import { describeWith } from '../support/components.ts';
+import { type FleetFiles, fleetFiles } from '../support/fleet-files.ts';
+import { pushImage } from '../support/images.ts';
+import { resultOf, startPull, startServer } from '../support/pulls.ts';
+import { startRegistry } from '../support/real-registry.ts';
+import { tempDir } from '../support/temp.ts';
+
+const storeIn = () => path.join(tempDir(), 'store');
+
+/** Two nodes with agents, of which the first has the image. */
+async function twoNodes(files: FleetFiles, more: readonly string[]) {
+  const registry = await startRegistry();
+  await pushImage(registry, 'team/app', { layers: [300_000, 400_000] });
+  const reference = `${registry.host}/team/app`;
+  const { url: server } = await startServer('127.0.0.1:0', ['--ephemeral', ...files.token]);
+  const [first, second] = [storeIn(), storeIn()];
+  await startAgent({ store: first, server, node: 'agent-a', more });
+  await startAgent({ store: second, server, node: 'agent-b', more });
+  resultOf(await (await startPull({ reference, store: first })).result());
+  return { reference, second };
+}
+
+describeWith(['docker-registry'], 'a pull on the store of an agent with trust', () => {
+  it.each([
+    ['a token', ({ token }: FleetFiles) => token],
+    ['a token and certificates', ({ token, pair, ca }: FleetFiles) => [...token, ...pair, ...ca]],
+  ])('reads from other nodes with %s that only the agent was given', async (_, ofAgent) => {
+    const files = fleetFiles();
+    const { reference, second } = await twoNodes(files, ofAgent(files));
+    const result = resultOf(await (await startPull({ reference, store: second })).result());
+    expect(result).toMatchObject({ bytesFromRegistry: 0 });
+    expect(result.layers.map(({ outcome }) => outcome)).toEqual(['copied', 'copied', 'copied']);
+  });
+
+  it('says why it cannot, where it may not read the files of the agent, and goes on', async () => {
+    const files = fleetFiles();
+    const { reference, second } = await twoNodes(files, files.token);
+    rmSync(files.tokenFile);
+    const pull = await startPull({ reference, store: second });
+    const warning = await pull.nextJsonEvent('warning', () => true);
+    expect(warning).toMatchObject({
+      code: 'peers_unusable',
+      message: expect.stringContaining(files.tokenFile),
+    });
+    expect(resultOf(await pull.result())).toMatchObject({ bytesFromPeers: 0 });
+  });
+});
