@@ -1,4 +1,4 @@
-import { startDeadline } from '../core/abort.ts';
+import { abortable, startDeadline } from '../core/abort.ts';
 import { systemClock } from '../core/clock.ts';
 import type { ClientTls } from './fleet-trust.ts';
 import { refuseLinkLocalTarget } from './lookup.ts';
@@ -95,7 +95,8 @@ async function sendBy(route: Route, options: HttpClientOptions, request: HttpReq
     bodyTimeout: bodyTimeoutMs,
     ...(signal ? { signal } : {}),
   });
-  const response = await sending.catch((error: unknown) => {
+  // Undici does not look at the signal before it has a connection.
+  const response = await (signal ? abortable(sending, signal) : sending).catch((error: unknown) => {
     signal?.throwIfAborted();
     // The only connection was the one to the proxy.
     throw proxy && isForwarded ? new ProxyError(proxy, 'unreachable', { cause: error }) : error;

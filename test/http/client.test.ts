@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, expect, it } from 'vitest';
 import { createHttpClient, type HttpClient } from '../../src/http/client.ts';
@@ -90,6 +90,23 @@ it('ends with the reason of its signal, before and after the headers', async () 
   const reading = readWhole(body, 1_000, never);
   after.abort(new Error('enough'));
   await expect(reading).rejects.toThrow('enough');
+});
+
+it('ends with the reason of its signal while no connection comes about', async () => {
+  const mute = createTcpServer(() => {}).listen(0, '127.0.0.1');
+  const [socket] = [once(mute, 'connection'), await once(mute, 'listening')];
+  const http = createHttpClient({ userAgent: 'layerpull/test', connectTimeoutMs: 600_000 });
+  const enough = new AbortController();
+  const url = new URL(`https://127.0.0.1:${(mute.address() as AddressInfo).port}/`);
+  const sending = http.send({ method: 'GET', url, signal: enough.signal });
+  const [connection] = await socket;
+  cleanups.push(() => http.close());
+  cleanups.push(() => {
+    connection.destroy();
+    mute.close();
+  });
+  enough.abort(new Error('enough'));
+  await expect(sending).rejects.toThrow('enough');
 });
 
 it('reaches a name that is not link-local', async () => {
