@@ -72,6 +72,6 @@ async function openTrustOfAgent({
 function unusable(message: string): LayerpullError {
   return new LayerpullError('peers_unusable', message, {
     origin: 'peer',
-    hint: 'see whether nodes reach each other at the addresses that `layerpull nodes` shows',
+    hint: 'see whether nodes reach each other at the addresses that `layerpull nodes` shows, and whether all have the token and the certificates of the fleet',
   });
 }

@@ -9,7 +9,7 @@ export interface PeerHealth {
   readonly isOver: boolean;
   /** A peer gave bytes: the others may be worth waiting for again. */
   gaveBytes(): void;
-  /** The time that one waits for a peer was spent on this one. */
+  /** The time that one waits for a peer was spent on this one, or it gives nothing to this node at all. */
   fellSilent(url: string): void;
   /** The blob is about to be read from this peer. */
   used(digest: Digest, peer: PeerSource): void;

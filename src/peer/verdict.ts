@@ -8,7 +8,7 @@ import type { Peers } from './client.ts';
  * What a failed read says about a peer.
  *
  * `patience`: nothing against it. It has no more itself, or not yet, or serves enough others. `bad`: another one is
- * wanted. `silent` where the time was spent on it that one waits for a peer.
+ * wanted. `silent` where the time was spent on it that one waits for a peer, or where others will give nothing, too.
  */
 export type Verdict =
   | { readonly kind: 'patience'; readonly reason: string; readonly pauseMs: number }
@@ -50,6 +50,9 @@ export async function judge(peers: Peers, failed: FailedRead, signal: AbortSigna
       return mayWait && (await isStarved(peers, failed, littleBytes, signal))
         ? patient('is slow itself', 0)
         : bad('is slow');
+    case 'access_denied':
+      // It is this node that does not belong to the fleet, so the others will do the same.
+      return silent(reason);
     default:
       return bad(reason);
   }

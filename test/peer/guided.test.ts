@@ -368,6 +368,17 @@ describe('peers that fall silent', () => {
     expect(warnings).toEqual(['http://a and http://b gave nothing: the rest comes from the registry']);
   });
 
+  it('are not told from those that deny access, as every peer does to who is not of their fleet', async () => {
+    const denying = (): readonly Opening[] => [{ bytes: 0, code: 'access_denied' }];
+    const run = stage({
+      guide: fakeGuide(a, [b, c]),
+      peers: { 'http://a': denying(), 'http://b': denying(), 'http://c': [] },
+    });
+    await expectAll(run);
+    expect(run.places()).toEqual(['a@0', 'b@0', 'registry@0']);
+    expect(run.warnings).toHaveLength(1);
+  });
+
   it('are forgiven when a peer gives bytes between', async () => {
     const health = createPeerHealth(() => {});
     await expectAll(
