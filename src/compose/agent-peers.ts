@@ -7,7 +7,7 @@ import type { MirrorContent } from '../peer/mirror-port.ts';
 import { createPeerServer } from '../peer/server.ts';
 import type { Store } from '../store/oci-layout.ts';
 import type { Closers } from './closers.ts';
-import { servingOf, warnWhenOpen } from './trust.ts';
+import { servingOf, warnOfOtherName, warnWhenOpen } from './trust.ts';
 
 const clock = systemClock;
 
@@ -42,6 +42,7 @@ export async function openPeers(
   const listening = await door.listen(address);
   warnWhenOpen('the peer server', address.host, serving, log);
   const url = address.url ?? (await urlForOthers(listening, address.host, servers));
+  warnOfOtherName(url, trust, log);
   return { url, readers: () => door.readers() };
 }
 

@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { CoordinationConfig } from '../config.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
@@ -36,5 +38,18 @@ export function warnWhenOpen(what: string, host: string, serving: Serving, log: 
   log.warn(
     { host },
     `${what} listens on ${host} and serves everyone who reaches it: give it --token-file FILE, or --tls-cert, --tls-key and --tls-ca, or have it listen on 127.0.0.1`,
+  );
+}
+
+/** Tells those who can still change it that others will refuse to read from this node. */
+export function warnOfOtherName(url: string, trust: FleetTrust | undefined, log: Log): void {
+  const pair = trust?.secrets().pair;
+  if (!pair) return;
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
+  const certificate = new X509Certificate(pair.cert);
+  if (isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host)) return;
+  log.warn(
+    { url },
+    `--tls-cert: the certificate is not for ${host}, at which others reach this node: they will not read from here until it is; --peer-url gives them a name that it has`,
   );
 }

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startAgent } from '../support/agents.ts';
 import { describeWith } from '../support/components.ts';
-import { type FleetFiles, fleetFiles } from '../support/fleet-files.ts';
+import { type FleetFiles, fleetAuthority, fleetFiles } from '../support/fleet-files.ts';
 import { pushImage } from '../support/images.ts';
 import { resultOf, startPull, startServer } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
@@ -47,5 +47,21 @@ describeWith(['docker-registry'], 'a pull on the store of an agent with trust', 
       message: expect.stringContaining(files.tokenFile),
     });
     expect(resultOf(await pull.result())).toMatchObject({ bytesFromPeers: 0 });
+  });
+});
+
+describe('an agent with a certificate', () => {
+  const start = async (files: FleetFiles) => {
+    const { url: server } = await startServer();
+    const { child } = await startAgent({ store: storeIn(), server, more: files.pair });
+    child.kill('SIGTERM');
+    return (await child.result()).stderr;
+  };
+
+  it('warns when that is not for the address at which others reach it', async () => {
+    const files = fleetFiles();
+    expect(await start(files)).not.toMatch(/the certificate is not for/);
+    files.writePair(fleetAuthority.issue({ names: ['node.example'] }));
+    expect(await start(files)).toMatch(/"level":"warn".*the certificate is not for 127\.0\.0\.1/);
   });
 });
