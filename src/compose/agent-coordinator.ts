@@ -13,6 +13,7 @@ import {
 import type { OperationType } from '../lock/locks.ts';
 import { createRelayLocks } from '../lock/relay.ts';
 import type { LockSession } from '../lock/session.ts';
+import { storageError } from '../store/files.ts';
 import { createSessions } from '../store/sessions.ts';
 import { Closers } from './closers.ts';
 import { openDoor } from './locks.ts';
@@ -37,12 +38,21 @@ export interface CoordinatorParts {
  */
 const relayedStallMs = 60_000;
 
-/** Makes the agent the coordinator of its store, as soon as nobody else is. @throws LayerpullError `lock_unreachable` */
+/**
+ * Makes the agent the coordinator of its store, as soon as nobody else is.
+ *
+ * @throws LayerpullError `lock_unreachable`, `store_*`; `signal.reason`
+ */
 export async function coordinateStore(parts: CoordinatorParts, signal: AbortSignal): Promise<Seat> {
   const { store, trust, log } = parts;
   const serve = (options: EmbeddedServerOptions) => serveStore(options, parts);
   const options = { store, clock, isAgent: true, trust, serve };
-  return await takeLead(options, (who) => tellWait(who, store, log), signal);
+  try {
+    return await takeLead(options, (who) => tellWait(who, store, log), signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw storageError(error, `coordinate the store ${store}`);
+  }
 }
 
 async function serveStore(

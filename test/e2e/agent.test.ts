@@ -8,6 +8,7 @@ import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
 import { get } from '../support/get.ts';
 import { pushImage } from '../support/images.ts';
+import { asPlainUser, giveBack, makeReadOnly } from '../support/plain-user.ts';
 import { downloadsByDigest, resultOf, startPull, startServer, verifyStore } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
 import { soon } from '../support/soon.ts';
@@ -83,6 +84,20 @@ describe('an agent', () => {
     expect([run.code, run.stdout]).toEqual([2, '']);
     expect(run.stderr).toBe(
       `layerpull: cannot listen on ${taken}: the address is in use (choose another address with --registry-addr)\n`,
+    );
+  });
+
+  it('ends with one line where it may not write into its store', async () => {
+    const store = path.join(tempDir(), 'store');
+    const { child } = await startAgent({ store });
+    child.kill('SIGTERM');
+    await child.exited;
+    makeReadOnly(store);
+    const run = await runCli(['agent', '--store', store], { via: asPlainUser });
+    giveBack(store);
+    expect([run.code, run.stdout]).toEqual([8, '']);
+    expect(run.stderr).toMatch(
+      /^layerpull: cannot coordinate the store .*: permission denied \(.*--store\)\n$/,
     );
   });
 
