@@ -54,16 +54,26 @@ export function describeLayer(layer: LayerState): string {
     case 'downloading':
       return layer.message ? `retrying: ${oneLine(layer.message)}` : 'downloading';
     case 'finished':
-      return describeOutcome(layer.outcome ?? 'present', layer.size, layer.source);
+      return describeOutcome({ ...layer, outcome: layer.outcome ?? 'present' });
     case 'failed':
       return `failed: ${oneLine(layer.message ?? '')}`;
   }
 }
 
-export function describeOutcome(outcome: OutcomeKind, size: number, source?: LayerSource): string {
+export interface Outcome {
+  readonly outcome: OutcomeKind;
+  readonly size: number;
+  readonly source?: LayerSource;
+  /** What was transferred, and how much of it came from peers. */
+  readonly bytes?: number;
+  readonly bytesFromPeers?: number;
+}
+
+export function describeOutcome({ outcome, size, source, bytes = size, bytesFromPeers }: Outcome): string {
   switch (outcome) {
     case 'downloaded':
-      return `verified (${formatBytes(size)} from the registry)`;
+      if (!bytesFromPeers) return `verified (${formatBytes(size)} from the registry)`;
+      return `verified (${formatBytes(bytes - bytesFromPeers)} from the registry, ${formatBytes(bytesFromPeers)} from peers)`;
     case 'copied':
       return `verified (${formatBytes(size)} copied from ${source?.node ? oneLine(source.node) : 'a peer'})`;
     case 'skipped':

@@ -74,7 +74,7 @@ function describeEvent(event: LayerEvent): string {
       return `going on at ${formatBytes(event.offset)} from ${placeOfSource(event.source)}${why}`;
     }
     case 'finished':
-      return describeOutcome(event.outcome, event.size, event.source);
+      return describeOutcome(event);
     case 'failed':
       return `failed: ${oneLine(event.message)}`;
   }

@@ -16,6 +16,9 @@ export interface LayerState {
   position?: number;
   source?: LayerSource;
   outcome?: OutcomeKind;
+  /** What was transferred, and how much of it came from peers. */
+  bytes?: number;
+  bytesFromPeers?: number;
   message?: string;
 }
 
@@ -106,6 +109,8 @@ function applyLayerEvent(layer: LayerState, event: LayerEvent, nowMs: number): v
       layer.status = 'finished';
       layer.outcome = event.outcome;
       layer.source = event.source;
+      layer.bytes = event.bytes;
+      if (event.bytesFromPeers) layer.bytesFromPeers = event.bytesFromPeers;
       layer.offset = event.size;
       return;
     case 'failed':

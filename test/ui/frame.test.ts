@@ -42,7 +42,7 @@ describe('the frame of a pull', () => {
     expect(renderFrame(state, wide)).toEqual([
       `${header} 2/3`,
       '  sha256:cccccccccccc  present',
-      '  sha256:111111111111  verified (4 MiB from the registry)',
+      '  sha256:111111111111  verified (2 MiB from the registry, 2 MiB from peers)',
       '  sha256:222222222222  failed: the registry answered 500',
     ]);
   });

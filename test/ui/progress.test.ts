@@ -46,7 +46,7 @@ describe('plain progress', () => {
       'sha256:111111111111: downloading 4 MiB from http://127.0.0.1:5000',
       'sha256:111111111111: retrying: connection reset',
       'sha256:111111111111: going on at 2 MiB from http://127.0.0.1:5001 (127.0.0.1:5000 fell silent)',
-      'sha256:111111111111: verified (4 MiB from the registry)',
+      'sha256:111111111111: verified (2 MiB from the registry, 2 MiB from peers)',
       'sha256:111111111111: failed: the registry answered 500',
       'warning: cannot reach the lock server (start it with layerpull serve)',
       'docker.io/library/busybox:latest: 2 layers and the config: 2 downloaded (4 MiB from registry), 1 skipped; 1.3 s',
@@ -77,6 +77,11 @@ describe('plain progress', () => {
       'sha256:111111111111: going on at 2 MiB from node-b (127.0.0.1:5000 fell silent)',
       'sha256:111111111111: verified (4 MiB copied from node-b)',
     ]);
+  });
+
+  it('names the registry alone for a layer of which peers gave nothing', () => {
+    const finished = { ...pullEvents.finished, bytesFromPeers: 0 };
+    expect(plainLine(finished, false)).toBe('sha256:111111111111: verified (4 MiB from the registry)');
   });
 
   it('says nothing once it is closed', async () => {
@@ -156,7 +161,7 @@ describe('progress on a terminal', () => {
     const text = written.join('');
     expect(text).toContain('warning: cannot reach the lock server (start it with layerpull serve)\n');
     expect(text).toContain('✔ docker.io/library/busybox:latest (linux/amd64) 1/3\n');
-    expect(text).toContain('  sha256:111111111111  verified (4 MiB from the registry)\n');
+    expect(text).toContain('  sha256:111111111111  verified (2 MiB from the registry, 2 MiB from peers)\n');
     expect(text.endsWith('1.3 s\n')).toBe(true);
     expect(text.lastIndexOf('\u001b[?25h')).toBeGreaterThan(text.lastIndexOf('\u001b[?25l'));
     expect(clock.pending()).toBe(0);
