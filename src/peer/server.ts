@@ -93,7 +93,7 @@ function listenError({ host, port }: Address, cause: unknown): LayerpullError {
   return new LayerpullError(
     inUse ? 'address_in_use' : 'usage',
     `cannot serve other nodes on ${host}:${port}: ${problem}`,
-    { hint: 'choose another address', cause },
+    { hint: 'choose another address with --peer-addr', cause },
   );
 }
 

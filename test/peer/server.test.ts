@@ -159,6 +159,7 @@ describe('the server of a peer', () => {
     const port = Number(new URL(url).port);
     await expect(second.listen({ host: '127.0.0.1', port })).rejects.toMatchObject({
       code: 'address_in_use',
+      hint: 'choose another address with --peer-addr',
     });
   });
 });
