@@ -9,13 +9,16 @@ import { serverLocks } from './trust.ts';
 export type { ResourceView } from '../lock/locks.ts';
 export type { NodeView } from '../lock/nodes.ts';
 
+/** Somebody looks at the screen, and can ask again. */
+const answerWithinMs = 5_000;
+
 /** Wires the way to whoever coordinates; `locks` is undefined when nobody does. */
 export async function composeStatus(
   config: StatusConfig,
   log: Log,
 ): Promise<{ readonly locks: Locks | undefined; close(): Promise<void> }> {
   if (config.servers.length > 0) {
-    const locks = serverLocks(config, log);
+    const locks = serverLocks(config, log, { requestMs: answerWithinMs, retries: 0 });
     return { locks, close: () => locks.close() };
   }
   const found = await findCoordinatorOf(config);

@@ -6,7 +6,7 @@ import type { Log } from '../core/log.ts';
 import { isLoopback } from '../http/addresses.ts';
 import { type FleetTrust, openFleetTrust, type TrustFiles } from '../http/fleet-trust.ts';
 import type { Serving } from '../http/serving.ts';
-import { createHttpLocks } from '../lock/backends/http/http-locks.ts';
+import { createHttpLocks, type HttpLocksTimeouts } from '../lock/backends/http/http-locks.ts';
 import type { Locks } from '../lock/locks.ts';
 
 /** What the files say, and how to end looking at them; undefined: none were given. @throws LayerpullError `usage` */
@@ -15,9 +15,13 @@ export function openTrust(files: TrustFiles | undefined, log: Log): FleetTrust |
 }
 
 /** The locks of the servers of `--server`. Its `close` ends all that was opened for it. @throws LayerpullError `usage` */
-export function serverLocks({ servers, version, trust: files }: CoordinationConfig, log: Log): Locks {
+export function serverLocks(
+  { servers, version, trust: files }: CoordinationConfig,
+  log: Log,
+  timeouts: HttpLocksTimeouts = {},
+): Locks {
   const trust = openTrust(files, log);
-  const locks = createHttpLocks({ servers, version, clock, trust });
+  const locks = createHttpLocks({ servers, version, clock, trust, timeouts });
   if (!trust) return locks;
   const close = async () => {
     trust.close();

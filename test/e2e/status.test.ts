@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { cliEnv, cliProgram, runCli } from '../support/cli.ts';
 import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
@@ -23,6 +25,16 @@ describe('status', () => {
 
   it('ends with exit code 7 when the server that was named is not there', async () => {
     const run = await runCli(['status', '--server', '127.0.0.1:1']);
+    expect(run.code).toBe(7);
+    expect(run.stderr.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('does not wait long for a server that is there and says nothing, exit 7', async () => {
+    const mute = createServer(() => {}).listen(0, '127.0.0.1');
+    onTestFinished(() => void mute.close());
+    await once(mute, 'listening');
+    const { port } = mute.address() as AddressInfo;
+    const run = await runCli(['status', '--server', `127.0.0.1:${port}`]);
     expect(run.code).toBe(7);
     expect(run.stderr.trim().split('\n')).toHaveLength(1);
   });
