@@ -2,7 +2,7 @@ import type { CoordinationConfig } from '../config.ts';
 import { systemClock } from '../core/clock.ts';
 import { isLayerpullError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { createHttpLocks } from '../lock/backends/http/http-locks.ts';
+import { createHttpLocks, type HttpLocksTimeouts } from '../lock/backends/http/http-locks.ts';
 import { createEmbeddedLocks } from '../lock/embedded.ts';
 import { hasAgent } from '../lock/embedded-agent.ts';
 import type { EmbeddedServer, EmbeddedServerOptions } from '../lock/embedded-election.ts';
@@ -81,13 +81,15 @@ export async function openDoor(
   return await answerDoor(socketPath, load);
 }
 
-/** The locks of the coordinator that listens there, or undefined. */
+/** The locks of the coordinator that listens there and answers, or undefined. */
 export async function connectEmbedded(
   socketPath: string,
   version: string,
   signal: AbortSignal,
+  timeouts: HttpLocksTimeouts = {},
 ): Promise<Locks | undefined> {
-  const locks = createHttpLocks({ servers: [], socketPath, version, clock, timeouts: { retries: 0 } });
+  const patience = { ...timeouts, retries: 0 };
+  const locks = createHttpLocks({ servers: [], socketPath, version, clock, timeouts: patience });
   try {
     await locks.list({ limit: 1 }, signal);
     return locks;

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { StatusConfig } from '../config.ts';
 import type { Log } from '../core/log.ts';
-import { findCoordinator } from '../lock/embedded-election.ts';
+import { findCoordinator } from '../lock/find-coordinator.ts';
 import type { Locks } from '../lock/locks.ts';
 import { connectEmbedded } from './locks.ts';
 import { serverLocks } from './trust.ts';
@@ -11,8 +11,14 @@ export type { NodeView } from '../lock/nodes.ts';
 
 /** Somebody looks at the screen, and can ask again. */
 const answerWithinMs = 5_000;
+/** A process of this machine answers at once, or is stopped. */
+const storeAnswersWithinMs = 3_000;
 
-/** Wires the way to whoever coordinates; `locks` is undefined when nobody does. */
+/**
+ * Wires the way to whoever coordinates; `locks` is undefined when nobody does.
+ *
+ * @throws LayerpullError `lock_unreachable` where the coordinator of the store does not answer
+ */
 export async function composeStatus(
   config: StatusConfig,
   log: Log,
@@ -32,6 +38,6 @@ async function findCoordinatorOf(config: StatusConfig) {
   );
   if (!isThere) return undefined;
   const connect = (socketPath: string, signal: AbortSignal) =>
-    connectEmbedded(socketPath, config.version, signal);
+    connectEmbedded(socketPath, config.version, signal, { requestMs: storeAnswersWithinMs });
   return await findCoordinator({ store: config.store, connect }, new AbortController().signal);
 }

@@ -19,6 +19,11 @@ export async function trustOfAgent(store: string): Promise<AgentTrust | undefine
   return found && (found.owner === 0 || found.owner === process.getuid?.()) ? found.record.trust : undefined;
 }
 
+/** What the store says of whoever coordinates it, or did last. */
+export async function coordinatorRecord(store: string): Promise<CoordinatorRecord | undefined> {
+  return (await readRecord(store))?.record;
+}
+
 interface FoundRecord {
   readonly record: CoordinatorRecord;
   /** The user whose file it is. */
@@ -45,7 +50,8 @@ async function readRecord(store: string): Promise<FoundRecord | undefined> {
   }
 }
 
-async function isListening(store: string): Promise<boolean> {
+/** Whether a process has the socket of the store, which one that is stopped has, too. */
+export async function isListening(store: string): Promise<boolean> {
   const socket = await shortSocketPath(store);
   try {
     return await new Promise((resolve) => {

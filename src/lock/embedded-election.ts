@@ -157,26 +157,6 @@ async function tryToJoin(options: ElectionOptions, signal: AbortSignal): Promise
   return { kind: 'member', locks, close };
 }
 
-/** Reaches the coordinator of a store if there is one, without ever becoming it. */
-export async function findCoordinator(
-  options: Pick<ElectionOptions, 'store' | 'connect'>,
-  signal: AbortSignal,
-): Promise<{ locks: Locks; close(): Promise<void> } | undefined> {
-  const socket = await shortSocketPath(options.store);
-  const locks = await options.connect(socket.path, signal).catch(() => undefined);
-  if (!locks) {
-    await socket.dispose();
-    return undefined;
-  }
-  return {
-    locks,
-    close: async () => {
-      await locks.close();
-      await socket.dispose();
-    },
-  };
-}
-
 function isElsewhere(record: CoordinatorRecord): boolean {
   return record.kernel !== thisHost().kernel;
 }

@@ -42,6 +42,18 @@ describe('an agent', () => {
     expect(await child.exited).toEqual({ code: 0, signal: null });
   });
 
+  it.each(['status', 'nodes'])(
+    'is missed by %s when it is stopped, exit 7, and not taken for nobody',
+    async (command) => {
+      const store = path.join(tempDir(), 'store');
+      const { child } = await startAgent({ store });
+      child.kill('SIGSTOP');
+      const run = await runCli([command, '--store', store]);
+      expect(run).toMatchObject({ code: 7, stdout: '' });
+      expect(run.stderr).toContain(`the agent of the store ${store} (process ${child.pid}) does not answer`);
+    },
+  );
+
   it('prints where it serves other nodes, as a line or as a document', async () => {
     const { url: server } = await startServer();
     const { line } = await startAgent({ store: path.join(tempDir(), 'store'), server });
