@@ -184,7 +184,7 @@ class GuidedRead {
       if (verdict.pauseMs > 0) await clock.sleep(verdict.pauseMs, this.#request.signal);
       return { source: this.#usable(await this.#ask()), reason };
     }
-    if (verdict.silent) health.fellSilent(peer.url);
+    if (verdict.fault) health.gaveNothing(peer.url, verdict.fault);
     this.#left.add(peer.url);
     return { source: this.#usable(await this.#ask({ peer, reason: verdict.reason })), reason };
   }

@@ -3,14 +3,20 @@ import { isLayerpullError } from '../core/errors.ts';
 import type { PeerSource } from '../lock/sources.ts';
 import type { Standing } from '../source/blob-source.ts';
 
+/**
+ * Why nothing comes of a peer. `silent`: the time that one waits for a peer was spent on it, or it gives nothing to this
+ * node at all; `certificate`: one of the two does not take that of the other.
+ */
+export type Fault = 'silent' | 'certificate';
+
 /** What one pull has learned of its peers, shared by its layers. */
 export interface PeerHealth {
   /** Whether this pull asks no peer any more. */
   readonly isOver: boolean;
   /** A peer gave bytes: the others may be worth waiting for again. */
   gaveBytes(): void;
-  /** The time that one waits for a peer was spent on this one, or it gives nothing to this node at all. */
-  fellSilent(url: string): void;
+  /** Nothing comes of this peer. */
+  gaveNothing(url: string, fault: Fault): void;
   /** The blob is about to be read from this peer. */
   used(digest: Digest, peer: PeerSource): void;
   /**
@@ -20,12 +26,12 @@ export interface PeerHealth {
   takeWrong(digest: Digest, standing: (url: string) => Standing): PeerSource | undefined;
 }
 
-/** So many peers that cost the time one waits, with no byte of any peer between, are enough: it is paid once. */
+/** So many peers of which nothing comes, with no byte of any peer between, are enough: it is paid once. */
 const enough = 2;
 
 /** @param warn told once, when the pull gives up on peers */
 export function createPeerHealth(warn: (message: string) => void): PeerHealth {
-  const silent = new Set<string>();
+  const useless = new Map<string, Fault>();
   /** By digest and url: those that were complete when they were read. */
   const complete = new Map<string, { readonly digest: Digest; readonly peer: PeerSource }>();
   let isOver = false;
@@ -33,12 +39,12 @@ export function createPeerHealth(warn: (message: string) => void): PeerHealth {
     get isOver() {
       return isOver;
     },
-    gaveBytes: () => silent.clear(),
-    fellSilent(url) {
-      silent.add(url);
-      if (isOver || silent.size < enough) return;
+    gaveBytes: () => useless.clear(),
+    gaveNothing(url, fault) {
+      useless.set(url, fault);
+      if (isOver || useless.size < enough) return;
       isOver = true;
-      warn(`${[...silent].join(' and ')} gave nothing: the rest comes from the registry`);
+      warn(givenUp(useless));
     },
     used(digest, peer) {
       if (peer.complete) complete.set(`${digest} ${peer.url}`, { digest, peer });
@@ -52,6 +58,12 @@ export function createPeerHealth(warn: (message: string) => void): PeerHealth {
       return undefined;
     },
   };
+}
+
+function givenUp(useless: ReadonlyMap<string, Fault>): string {
+  const isOfCertificates = [...useless.values()].includes('certificate');
+  const why = isOfCertificates ? ', most likely because of a certificate' : '';
+  return `${[...useless.keys()].join(' and ')} gave nothing${why}: the rest comes from the registry`;
 }
 
 /** Its bytes did not match, and it did not only break off. */

@@ -1,18 +1,20 @@
 import type { Descriptor } from '../core/descriptor.ts';
 import { isLayerpullError } from '../core/errors.ts';
+import { tlsProblemOf } from '../http/tls-problems.ts';
 import type { PeerSource } from '../lock/sources.ts';
 import { reasonOf } from '../source/all-failed.ts';
 import type { Peers } from './client.ts';
+import type { Fault } from './peer-health.ts';
 
 /**
  * What a failed read says about a peer.
  *
  * `patience`: nothing against it. It has no more itself, or not yet, or serves enough others. `bad`: another one is
- * wanted. `silent` where the time was spent on it that one waits for a peer, or where others will give nothing, too.
+ * wanted. `fault` where that counts towards doing without peers.
  */
 export type Verdict =
   | { readonly kind: 'patience'; readonly reason: string; readonly pauseMs: number }
-  | { readonly kind: 'bad'; readonly reason: string; readonly silent: boolean };
+  | { readonly kind: 'bad'; readonly reason: string; readonly fault?: Fault };
 
 /** So often in a row, without a byte, a peer is believed that it has nothing to give. */
 export const maxPatience = 3;
@@ -45,16 +47,16 @@ export async function judge(peers: Peers, failed: FailedRead, signal: AbortSigna
     case 'registry_stalled':
       return mayWait && (await isStarved(peers, failed, 0, signal))
         ? patient('waits itself', 0)
-        : silent(reason);
+        : bad(reason, 'silent');
     case 'timed_out':
       return mayWait && (await isStarved(peers, failed, littleBytes, signal))
         ? patient('is slow itself', 0)
         : bad('is slow');
     case 'access_denied':
       // It is this node that does not belong to the fleet, so the others will do the same.
-      return silent(reason);
+      return bad(reason, 'silent');
     default:
-      return bad(reason);
+      return bad(reason, faultOfTls(error));
   }
 }
 
@@ -62,12 +64,17 @@ function patient(reason: string, pauseMs: number): Verdict {
   return { kind: 'patience', reason, pauseMs };
 }
 
-function bad(reason: string): Verdict {
-  return { kind: 'bad', reason, silent: false };
+function bad(reason: string, fault?: Fault): Verdict {
+  return { kind: 'bad', reason, ...(fault ? { fault } : {}) };
 }
 
-function silent(reason: string): Verdict {
-  return { kind: 'bad', reason, silent: true };
+/** What keeps TLS from coming about keeps it again, and with other members of the fleet as a rule, too. */
+function faultOfTls(error: unknown): Fault | undefined {
+  let cause = error;
+  while (isLayerpullError(cause)) cause = cause.cause;
+  const problem = tlsProblemOf(cause);
+  if (problem === undefined) return undefined;
+  return problem === 'no-tls' ? 'silent' : 'certificate';
 }
 
 /** It said when to come back. */

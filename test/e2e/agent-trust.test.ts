@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startAgent } from '../support/agents.ts';
+import { createAuthority } from '../support/certificates.ts';
 import { describeWith } from '../support/components.ts';
 import { type FleetFiles, fleetAuthority, fleetFiles } from '../support/fleet-files.ts';
 import { pushImage } from '../support/images.ts';
@@ -47,6 +48,31 @@ describeWith(['docker-registry'], 'a pull on the store of an agent with trust', 
       message: expect.stringContaining(files.tokenFile),
     });
     expect(resultOf(await pull.result())).toMatchObject({ bytesFromPeers: 0 });
+  });
+});
+
+describeWith(['docker-registry'], 'a pull that trusts no certificate of its peers', () => {
+  it('reads from the registry after two of them, and says once that a certificate is the likely cause', async () => {
+    const strangers = fleetFiles(createAuthority('Another Fleet'));
+    const registry = await startRegistry();
+    await pushImage(registry, 'team/app', { layers: [300_000, 400_000, 500_000, 600_000] });
+    const reference = `${registry.host}/team/app`;
+    const { url: server } = await startServer('127.0.0.1:0', ['--ephemeral']);
+    for (const node of ['agent-a', 'agent-b', 'agent-c']) {
+      const store = storeIn();
+      await startAgent({ store, server, node, more: strangers.pair });
+      resultOf(await (await startPull({ reference, store })).result());
+    }
+    const ca = fleetFiles().ca;
+    const pull = await startPull({ reference, store: storeIn(), server, more: ['--linger', '0', ...ca] });
+    resultOf(await pull.result());
+    const warnings = pull.jsonEvents().filter(({ kind }) => kind === 'warning');
+    expect(warnings).toEqual([
+      expect.objectContaining({
+        code: 'peers_unusable',
+        message: expect.stringMatching(/ gave nothing, most likely because of a certificate: /),
+      }),
+    ]);
   });
 });
 

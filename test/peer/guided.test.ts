@@ -22,6 +22,7 @@ const relay = (url: string) => peerAt(url, false);
 interface Opening {
   readonly bytes?: number;
   readonly code?: ErrorCode;
+  readonly cause?: Error;
   readonly retryAfterMs?: number;
   /** Called when the bytes are given. */
   readonly afterwards?: () => void;
@@ -34,7 +35,7 @@ function scripted(url: string, script: readonly Opening[], origin: 'peer' | 'reg
   return {
     url,
     async *open({ size }: Descriptor, { offset = 0, signal }: OpenBlob) {
-      const { bytes = size, code, retryAfterMs, afterwards, hangs } = script[place] ?? {};
+      const { bytes = size, code, cause, retryAfterMs, afterwards, hangs } = script[place] ?? {};
       place += 1;
       for (const byte of layer.bytes.subarray(offset, Math.min(size, offset + bytes))) {
         signal.throwIfAborted();
@@ -42,7 +43,7 @@ function scripted(url: string, script: readonly Opening[], origin: 'peer' | 'reg
       }
       afterwards?.();
       if (hangs) await systemClock.sleep(60_000, signal);
-      if (code) throw new LayerpullError(code, `${url} failed`, { origin, retryAfterMs });
+      if (code) throw new LayerpullError(code, `${url} failed`, { origin, retryAfterMs, cause });
     },
   };
 }
@@ -377,6 +378,32 @@ describe('peers that fall silent', () => {
     await expectAll(run);
     expect(run.places()).toEqual(['a@0', 'b@0', 'registry@0']);
     expect(run.warnings).toHaveLength(1);
+  });
+
+  it('are not told from those with which no TLS comes about, and the warning names the certificate', async () => {
+    const cause = Object.assign(new Error('certificate has expired'), { code: 'CERT_HAS_EXPIRED' });
+    const inner = new LayerpullError('registry_unreachable', 'cannot reach a', { cause });
+    const strange = (): readonly Opening[] => [{ bytes: 0, code: 'registry_unreachable', cause: inner }];
+    const run = stage({
+      guide: fakeGuide(a, [b, c]),
+      peers: { 'http://a': strange(), 'http://b': strange(), 'http://c': [] },
+    });
+    await expectAll(run);
+    expect(run.places()).toEqual(['a@0', 'b@0', 'registry@0']);
+    expect(run.warnings).toEqual([
+      'http://a and http://b gave nothing, most likely because of a certificate: the rest comes from the registry',
+    ]);
+  });
+
+  it('are told from those that cannot be reached, which costs no time', async () => {
+    const gone = (): readonly Opening[] => [{ bytes: 0, code: 'registry_unreachable' }];
+    const run = stage({
+      guide: fakeGuide(a, [b, c]),
+      peers: { 'http://a': gone(), 'http://b': gone(), 'http://c': [] },
+    });
+    await expectAll(run);
+    expect(run.places()).toEqual(['a@0', 'b@0', 'c@0']);
+    expect(run.warnings).toEqual([]);
   });
 
   it('are forgiven when a peer gives bytes between', async () => {
