@@ -1,5 +1,5 @@
 import type { Descriptor } from '../core/descriptor.ts';
-import type { PeerSource, SourceReport } from '../lock/sources.ts';
+import type { PeerSource, Source, SourceReport } from '../lock/sources.ts';
 import type { OpenBlob } from '../source/blob-source.ts';
 import type { PeerHealth } from './peer-health.ts';
 
@@ -10,14 +10,20 @@ export interface BadPeer {
   readonly wrongBytes?: boolean;
 }
 
-/** A peer whose bytes turned out to be wrong although it offered them as complete; each one once. */
-export function wrongPeer(
+/**
+ * What is to be said before the blob is read from `source`: of a peer whose bytes turned out to be wrong although it
+ * offered them as complete (of each one once), or that `source` itself was left for its slowness before.
+ */
+export function knownBad(
   health: PeerHealth,
   { digest }: Descriptor,
   { standing }: OpenBlob,
+  source: Source,
 ): BadPeer | undefined {
   const peer = health.takeWrong(digest, (url) => standing?.(url) ?? { kind: 'good' });
-  return peer && { peer, reason: 'sends wrong content', wrongBytes: true };
+  if (peer) return { peer, reason: 'sends wrong content', wrongBytes: true };
+  const isSlow = source.kind === 'peer' && !health.isOver && health.isTooSlow(source.url);
+  return isSlow ? { peer: source, reason: 'is slow' } : undefined;
 }
 
 export function reportOf(offset: number, restarts: number, bad: BadPeer | undefined): SourceReport {

@@ -6,7 +6,7 @@ import { hostOf, reasonOf } from '../source/all-failed.ts';
 import type { BlobSource, OpenBlob, SourceUse, Standing } from '../source/blob-source.ts';
 import { isTransient } from '../source/transient.ts';
 import type { Peers } from './client.ts';
-import { type BadPeer, reportOf, wrongPeer } from './complaint.ts';
+import { type BadPeer, knownBad, reportOf } from './complaint.ts';
 import type { PeerHealth } from './peer-health.ts';
 import { judge } from './verdict.ts';
 
@@ -116,12 +116,12 @@ class GuidedRead {
 
   async #first(): Promise<Step> {
     const { source } = this.#options.guide;
-    const wrong = wrongPeer(this.#options.health, this.#descriptor, this.#request);
+    const bad = knownBad(this.#options.health, this.#descriptor, this.#request, source);
     const isAgain = this.#restarts > 0 && this.#reached === 0;
-    if (!wrong && isAgain) await this.#pauseFor(source);
+    if (!bad && isAgain) await this.#pauseFor(source);
     const isGood =
       source.kind === 'registry' || (this.#standingOf(source) !== 'wrong' && this.#mayRelay(source));
-    return { source: this.#usable(wrong || isAgain || !isGood ? await this.#ask(wrong) : source) };
+    return { source: this.#usable(bad || isAgain || !isGood ? await this.#ask(bad) : source) };
   }
 
   async #pauseFor(source: Source): Promise<void> {
@@ -184,7 +184,7 @@ class GuidedRead {
       if (verdict.pauseMs > 0) await clock.sleep(verdict.pauseMs, this.#request.signal);
       return { source: this.#usable(await this.#ask()), reason };
     }
-    if (verdict.fault) health.gaveNothing(peer.url, verdict.fault);
+    if (verdict.fault) health.failed(peer.url, verdict.fault);
     this.#left.add(peer.url);
     return { source: this.#usable(await this.#ask({ peer, reason: verdict.reason })), reason };
   }
@@ -274,7 +274,9 @@ class GuidedRead {
   }
 
   #isWorthATry({ url }: PeerSource): boolean {
-    return !this.#options.health.isOver && !this.#left.has(url) && this.#fruitless < maxFruitless;
+    const { health } = this.#options;
+    if (health.isOver || health.isTooSlow(url) || this.#left.has(url)) return false;
+    return this.#fruitless < maxFruitless;
   }
 
   #standingOf({ url }: PeerSource): Standing['kind'] {

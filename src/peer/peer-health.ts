@@ -4,19 +4,21 @@ import type { PeerSource } from '../lock/sources.ts';
 import type { Standing } from '../source/blob-source.ts';
 
 /**
- * Why nothing comes of a peer. `silent`: the time that one waits for a peer was spent on it, or it gives nothing to this
- * node at all; `certificate`: one of the two does not take that of the other.
+ * Why too little comes of a peer. `silent`: the time that one waits for a peer was spent on it, or it gives nothing to this
+ * node at all; `certificate`: one of the two does not take that of the other; `slow`: it was left because it is slow.
  */
-export type Fault = 'silent' | 'certificate';
+export type Fault = 'silent' | 'certificate' | 'slow';
 
 /** What one pull has learned of its peers, shared by its layers. */
 export interface PeerHealth {
   /** Whether this pull asks no peer any more. */
   readonly isOver: boolean;
+  /** Whether this peer was left so often because it is slow that this pull asks it no more. */
+  isTooSlow(url: string): boolean;
   /** A peer gave bytes: the others may be worth waiting for again. */
   gaveBytes(): void;
-  /** Nothing comes of this peer. */
-  gaveNothing(url: string, fault: Fault): void;
+  /** Too little comes of this peer. */
+  failed(url: string, fault: Fault): void;
   /** The blob is about to be read from this peer. */
   used(digest: Digest, peer: PeerSource): void;
   /**
@@ -28,10 +30,15 @@ export interface PeerHealth {
 
 /** So many peers of which nothing comes, with no byte of any peer between, are enough: it is paid once. */
 const enough = 2;
+/** A peer that is left so often for its slowness costs more than it gives: bytes that drip are no reason to come back. */
+const maxSlowReads = 2;
 
 /** @param warn told once, when the pull gives up on peers */
 export function createPeerHealth(warn: (message: string) => void): PeerHealth {
   const useless = new Map<string, Fault>();
+  /** How often each was left because it is slow. */
+  const slowReads = new Map<string, number>();
+  const slowReadsOf = (url: string) => slowReads.get(url) ?? 0;
   /** By digest and url: those that were complete when they were read. */
   const complete = new Map<string, { readonly digest: Digest; readonly peer: PeerSource }>();
   let isOver = false;
@@ -39,8 +46,13 @@ export function createPeerHealth(warn: (message: string) => void): PeerHealth {
     get isOver() {
       return isOver;
     },
+    isTooSlow: (url) => slowReadsOf(url) >= maxSlowReads,
     gaveBytes: () => useless.clear(),
-    gaveNothing(url, fault) {
+    failed(url, fault) {
+      if (fault === 'slow') {
+        slowReads.set(url, slowReadsOf(url) + 1);
+        return;
+      }
       useless.set(url, fault);
       if (isOver || useless.size < enough) return;
       isOver = true;

@@ -10,7 +10,7 @@ import type { Fault } from './peer-health.ts';
  * What a failed read says about a peer.
  *
  * `patience`: nothing against it. It has no more itself, or not yet, or serves enough others. `bad`: another one is
- * wanted. `fault` where that counts towards doing without peers.
+ * wanted. `fault` where that counts towards doing without it, or without peers.
  */
 export type Verdict =
   | { readonly kind: 'patience'; readonly reason: string; readonly pauseMs: number }
@@ -51,7 +51,7 @@ export async function judge(peers: Peers, failed: FailedRead, signal: AbortSigna
     case 'timed_out':
       return mayWait && (await isStarved(peers, failed, littleBytes, signal))
         ? patient('is slow itself', 0)
-        : bad('is slow');
+        : bad('is slow', 'slow');
     case 'access_denied':
       // It is this node that does not belong to the fleet, so the others will do the same.
       return bad(reason, 'silent');

@@ -426,6 +426,37 @@ describe('peers that fall silent', () => {
   });
 });
 
+describe('a peer that is too slow', () => {
+  const slow = (): readonly Opening[] => [{ bytes: 1, code: 'timed_out' }];
+
+  it('is left twice, over all layers of a pull, and then reported at once and read no more', async () => {
+    const health = createPeerHealth(() => {});
+    for (let round = 0; round < 2; round += 1) {
+      const peers = { 'http://a': slow(), 'http://b': [] };
+      const run = stage({ guide: fakeGuide(a, [b]), peers, health });
+      await expectAll(run);
+      expect(run.places()).toEqual(['a@0', 'b@1']);
+    }
+    const third = stage({ guide: fakeGuide(a, [b]), peers: { 'http://b': [] }, health });
+    await expectAll(third);
+    expect(third.places()).toEqual(['b@0']);
+    expect(third.guide.blamed()).toEqual(['http://a: is slow']);
+    const fourth = stage({ guide: fakeGuide(a, [a]), health });
+    await expectAll(fourth);
+    expect(fourth.places()).toEqual(['registry@0']);
+    expect(health.isOver).toBe(false);
+  });
+
+  it('is not read no more for what another one did', async () => {
+    const health = createPeerHealth(() => {});
+    const peers = { 'http://a': slow(), 'http://b': slow(), 'http://c': [] };
+    await expectAll(stage({ guide: fakeGuide(a, [b, c]), peers, health }));
+    const next = stage({ guide: fakeGuide(a), peers: { 'http://a': [] }, health });
+    await expectAll(next);
+    expect(next.places()).toEqual(['a@0']);
+  });
+});
+
 describe('wrong bytes', () => {
   const error = new LayerpullError('digest_mismatch', 'wrong');
   const wrong = (url: string) => (asked: string) =>
