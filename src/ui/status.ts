@@ -1,10 +1,12 @@
 import { shortDigest } from '../core/digest.ts';
 import type { ResourceView, Source } from '../lock/locks.ts';
+import { holding, progressOf, someNodes } from './status-text.ts';
+import { renderTree } from './status-tree.ts';
 import { renderTable } from './table.ts';
-import { formatBytesOf, formatDuration, oneLine } from './text.ts';
+import { formatDuration, oneLine } from './text.ts';
 
 export interface StatusOptions {
-  /** One resource in full instead of a table. */
+  /** One resource in full instead of a table; where several stores know it, as a tree. */
   readonly detail: boolean;
   /** Where was asked. */
   readonly config: { readonly servers: readonly URL[]; readonly store: string };
@@ -17,9 +19,14 @@ export async function renderStatus(
 ): Promise<string> {
   if (!resources) return `nobody coordinates the store ${oneLine(config.store)}: no pull is running on it`;
   if (resources.length === 0) return 'no layer is held or waited for';
-  if (detail) return resources.map(renderDetail).join('\n\n');
+  if (detail) return renderOne(resources);
   const head = ['DIGEST', 'STATE', 'HOLDER', 'SINCE', 'PROGRESS', 'QUEUE'];
   return renderTable(head, resources.map(row));
+}
+
+function renderOne(views: readonly ResourceView[]): string {
+  const [first, second] = views;
+  return first && second ? renderTree(first.resourceId, views) : views.map(renderDetail).join('\n');
 }
 
 /** The document of `status --json`: `docs/json.md`. */
@@ -45,8 +52,6 @@ export function stateOf({ holder, queue, copies, lastError }: ResourceView): Res
   if (copies.length > 0) return 'complete';
   return lastError ? 'failed' : 'idle';
 }
-
-const holding = { pull: 'downloading', update: 'updating', delete: 'deleting' } as const;
 
 function resourceDocument(view: ResourceView, wallMs: number): object {
   const { resourceId, domain, holder, queue, copies, lastError } = view;
@@ -76,20 +81,8 @@ function row(view: ResourceView): string[] {
     holder ? oneLine(holder.nodeId) : none,
     holder ? formatDuration(holder.heldMs) : none,
     holder ? progressOf(holder) : none,
-    queue.length > 0 ? nodes(queue) : none,
+    queue.length > 0 ? someNodes(queue) : none,
   ];
-}
-
-/** Names of the first three, and how many more. */
-function nodes(list: readonly { readonly nodeId: string }[]): string {
-  const names = list.slice(0, 3).map(({ nodeId }) => oneLine(nodeId));
-  const more = list.length > 3 ? [`+${list.length - 3}`] : [];
-  return [...names, ...more].join(', ');
-}
-
-function progressOf({ offset, total }: { readonly offset: number; readonly total: number }): string {
-  if (total <= 0) return 'unknown';
-  return `${formatBytesOf(offset, total)} (${Math.floor((offset / total) * 100)}%)`;
 }
 
 function sourceOf(source: Source): string {

@@ -10,6 +10,7 @@ import { pushImage } from '../support/images.ts';
 import { spawnProcess } from '../support/processes.ts';
 import { resultOf, startPull, startServer } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
+import { soon } from '../support/soon.ts';
 import { tempDir } from '../support/temp.ts';
 
 describe('status', () => {
@@ -79,6 +80,36 @@ describeWith(['docker-registry'], 'status of an embedded pull', () => {
     const ambiguous = await runCli(['status', 'sha256:', '--store', store]);
     expect(ambiguous.code).toBe(2);
     expect(ambiguous.stderr).toContain(digest.slice(0, 15));
+    gate.open();
+    resultOf(await first.result());
+    resultOf(await second.result());
+  });
+});
+
+describeWith(['docker-registry'], 'status of a layer that nodes share', () => {
+  it('draws who reads it from whom', async () => {
+    const registry = await startRegistry();
+    const image = await pushImage(registry, 'team/app', { layers: [4_000_000] });
+    const gate = await startGateProxy(registry);
+    gate.shut(1_000_000);
+    const { url: server } = await startServer();
+    const digest = image.layers[0]?.digest ?? '';
+    const shared = { reference: `${gate.host}/team/app`, server };
+    const storeIn = () => path.join(tempDir(), 'store');
+    const first = await startPull({ ...shared, store: storeIn(), node: 'node-a' });
+    await gate.waiting(1);
+    const second = await startPull({ ...shared, store: storeIn(), node: 'node-b' });
+    await second.nextJsonEvent('progress', (event) => event['digest'] === digest);
+    const progress = '[\\d.]+/[\\d.]+ MiB \\(\\d+%\\), for [\\d.]+ s';
+    await soon(async () => {
+      const { stdout } = await runCli(['status', digest, '--server', server]);
+      expect(stdout.split('\n')).toEqual([
+        ...[digest, '  2 read it', '', '  the registry'],
+        expect.stringMatching(new RegExp(`^ {2}└── node-a {2}${progress}$`)),
+        expect.stringMatching(new RegExp(`^ {6}└── node-b {2}${progress}$`)),
+        '',
+      ]);
+    });
     gate.open();
     resultOf(await first.result());
     resultOf(await second.result());
