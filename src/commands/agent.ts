@@ -61,7 +61,8 @@ export default class Agent extends BaseCommand {
       options: [...mirrorClients],
     }),
     'drain-timeout': Flags.string({
-      description: 'When told to end: time for those who read from this node or its mirror. Default: 20s.',
+      description:
+        'When told to end: time for those who read from this node or its mirror. Default: 20s; 0 ends at once.',
       helpValue: 'DURATION',
     }),
   };

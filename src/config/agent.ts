@@ -2,12 +2,21 @@ import { type CoordinationConfig, readCoordination } from '../config.ts';
 import { LayerpullError } from '../core/errors.ts';
 import type { NodeId } from '../core/ids.ts';
 import { type ListenAddress, readAddress } from './address.ts';
+import { forbidIdleFlags } from './agent-idle-flags.ts';
 import { type CoordinationBounds, readBounds } from './bounds.ts';
 import { type PeerBounds, readPeerBounds } from './peers.ts';
 import { readNode } from './pull.ts';
 import { type RegistryConfig, readRegistryConfig } from './registry.ts';
 import { readZone } from './share.ts';
-import { type GivenFlags, type Machine, readDuration, readSwitch, setting, usage } from './values.ts';
+import {
+  type GivenFlags,
+  type Machine,
+  readDuration,
+  readDurationOrZero,
+  readSwitch,
+  setting,
+  usage,
+} from './values.ts';
 
 export interface AgentConfig extends CoordinationConfig {
   readonly node: NodeId;
@@ -19,7 +28,7 @@ export interface AgentConfig extends CoordinationConfig {
   readonly mirror: MirrorConfig | undefined;
   readonly bounds: CoordinationBounds;
   readonly peers: PeerBounds;
-  /** Milliseconds that readers get to finish when the agent is told to end. */
+  /** Milliseconds that readers get to finish when the agent is told to end; 0: it ends at once. */
   readonly drainMs: number;
 }
 
@@ -45,6 +54,7 @@ const peerStandard = '0.0.0.0:7041';
 export function readAgentConfig(flags: GivenFlags, machine: Machine): AgentConfig {
   const coordination = readCoordination(flags, machine);
   const isKnown = coordination.servers.length > 0;
+  forbidIdleFlags(flags, machine, isKnown);
   const address = readAddress('peer-addr', flags, machine, isKnown ? peerStandard : undefined);
   const url = readPeerUrl(flags, machine);
   return {
@@ -55,7 +65,7 @@ export function readAgentConfig(flags: GivenFlags, machine: Machine): AgentConfi
     mirror: readMirror(flags, machine),
     bounds: readBounds(flags, machine),
     peers: readPeerBounds(flags, machine),
-    drainMs: readDuration('drain-timeout', flags, machine, 20_000),
+    drainMs: readDurationOrZero('drain-timeout', flags, machine, 20_000),
   };
 }
 

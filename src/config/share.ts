@@ -1,7 +1,7 @@
 import {
   type GivenFlags,
   type Machine,
-  readDuration,
+  readDurationOrZero,
   readSwitch,
   type Setting,
   setting,
@@ -30,7 +30,7 @@ export function readShare(
 ): ShareConfig | undefined {
   const isWanted = setting('share', flags, machine) === undefined || readSwitch('share', flags, machine);
   const address = readPeerAddress(flags, machine);
-  const lingerMs = readLinger(flags, machine);
+  const lingerMs = readDurationOrZero('linger', flags, machine, 10_000);
   return isWanted && servers.length > 0 ? { address, lingerMs } : undefined;
 }
 
@@ -60,9 +60,4 @@ function wrongAddress(given: Setting) {
 function notReachable(given: Setting) {
   const hint = 'name the address at which other nodes reach this one, or leave the host out, as in :7041';
   return usage(given, 'is no address that others can reach', hint);
-}
-
-function readLinger(flags: GivenFlags, machine: Machine): number {
-  const given = setting('linger', flags, machine);
-  return given && /^0(ms|s|m|h)?$/.test(given.text) ? 0 : readDuration('linger', flags, machine, 10_000);
 }

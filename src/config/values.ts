@@ -105,6 +105,17 @@ export function readDuration(name: string, flags: GivenFlags, machine: Machine, 
   return Math.round(sumMs);
 }
 
+/** The same, or 0: written `0`, or with a unit. */
+export function readDurationOrZero(
+  name: string,
+  flags: GivenFlags,
+  machine: Machine,
+  defaultMs: number,
+): number {
+  const given = setting(name, flags, machine);
+  return given && /^0(ms|s|m|h)?$/.test(given.text) ? 0 : readDuration(name, flags, machine, defaultMs);
+}
+
 const sizeUnits: Readonly<Record<string, number>> = {
   '': 1,
   B: 1,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mirrorUrlOf, readAgentConfig } from '../../src/config/agent.ts';
 import type { GivenFlags } from '../../src/config/values.ts';
+import { registryFlags } from '../../src/flags/registry.ts';
 import { errorOf, machine, on } from '../support/config.ts';
 
 const server = 'lock.example:8080';
@@ -36,7 +37,52 @@ describe('the configuration of an agent', () => {
     expect(readAgentConfig({}, on({ env }))).toMatchObject({ zone: 'rack-4', drainMs: 3_000 });
     expect(readAgentConfig({ zone: 'rack-5' }, on({ env })).zone).toBe('rack-5');
     expect(readAgentConfig({}, machine)).toMatchObject({ zone: undefined, drainMs: 20_000, servers: [] });
+    expect(readAgentConfig({ 'drain-timeout': '0' }, machine).drainMs).toBe(0);
+    expect(readAgentConfig({ 'drain-timeout': '0s' }, machine).drainMs).toBe(0);
     expect(errorOf(() => readAgentConfig({ zone: 'a b' }, machine)).code).toBe('usage');
+  });
+});
+
+describe('a flag of an agent that would have no effect', () => {
+  const refusal = (flags: GivenFlags, env: Readonly<Record<string, string>> = {}) =>
+    errorOf(() => readAgentConfig(flags, on({ env })));
+
+  it.each(['mirror-as-agent', 'offline-ttl', ...Object.keys(registryFlags)])(
+    'is refused without a mirror, and not shown: --%s',
+    (name) => {
+      const error = refusal({ server, [name]: 'user:secret' });
+      expect(error.code).toBe('usage');
+      expect(error.message).toBe(`--${name} has no effect without --registry-addr`);
+    },
+  );
+
+  it('is refused where no other node is served: --peer-url', () => {
+    const error = refusal({ 'peer-url': 'http://node:1' });
+    expect(error.code).toBe('usage');
+    expect(error.message).toBe('--peer-url has no effect without --peer-addr or --server');
+  });
+
+  it('is none where the address is named in another way', () => {
+    const env = { LAYERPULL_REGISTRY_ADDR: '127.0.0.1:5001', LAYERPULL_PEER_ADDR: '127.0.0.1:7041' };
+    const flags = { 'offline-ttl': '5s', 'mirror-as-agent': true, 'peer-url': 'http://node:1' };
+    expect(readAgentConfig(flags, on({ env }))).toMatchObject({
+      mirror: { offlineTtlMs: 5_000, asAgent: true },
+      peer: { url: 'http://node:1' },
+    });
+  });
+
+  it('may be said by the environment, which other agents and commands have, too', () => {
+    const env = {
+      LAYERPULL_OFFLINE_TTL: '5s',
+      LAYERPULL_MIRROR_AS_AGENT: 'true',
+      LAYERPULL_MIRROR: 'http://mirror:1',
+      LAYERPULL_PEER_URL: 'http://node:1',
+    };
+    expect(readAgentConfig({}, on({ env }))).toMatchObject({ mirror: undefined, peer: undefined });
+  });
+
+  it('is not what a switch is that is off', () => {
+    expect(readAgentConfig({ 'mirror-as-agent': false }, machine).mirror).toBeUndefined();
   });
 });
 
