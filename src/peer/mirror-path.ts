@@ -1,5 +1,6 @@
 import { type Digest, isDigest } from '../core/digest.ts';
 import { isLayerpullError, LayerpullError } from '../core/errors.ts';
+import { isLinkLocal } from '../http/addresses.ts';
 import { type ImageReference, parseReference } from '../registry/reference.ts';
 
 /** What a request to a mirror asks for. */
@@ -77,11 +78,20 @@ function withPort(name: string): string {
 function parse(text: string): ImageReference {
   try {
     const { registry, ...rest } = parseReference(text);
+    refuseLinkLocal(registry);
     return { ...rest, registry: canonical(registry.toLowerCase()) };
   } catch (error) {
     if (isLayerpullError(error)) throw badName(error.message);
     throw error;
   }
+}
+
+/** Whoever reaches the mirror names the registry, and clouds hand out the credentials of a machine there. */
+function refuseLinkLocal(registry: string): void {
+  const text = `http://${registry}`;
+  // An address has more spellings than one.
+  const isRefused = URL.canParse(text) && isLinkLocal(new URL(text).hostname);
+  if (isRefused) throw badName(`${registry} is a link-local address, which is not asked`);
 }
 
 function badName(problem: string): LayerpullError {

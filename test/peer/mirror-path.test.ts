@@ -82,3 +82,27 @@ test('hostile paths name nothing', () => {
     expect([last, read(`/v2/a/blobs/${last}`)]).toEqual([last, 'invalid_digest']);
   }
 });
+
+test('a link-local address is no registry, however it is written', () => {
+  const hosts = [
+    '169.254.169.254',
+    '169.254.169.254:80',
+    '2852039166:80',
+    '0xa9.254.169.254',
+    '169.254.43518',
+    '[fe80::1]:5000',
+    '[::ffff:169.254.169.254]:80',
+    '[64:ff9b::a9fe:a9fe]:80',
+  ];
+  for (const host of hosts) {
+    const urls = [
+      `/v2/latest/manifests/meta-data?ns=${host}`,
+      `/v2/latest/blobs/${digest}?ns=${host}`,
+      `/v2/${host}/latest/manifests/meta-data`,
+    ];
+    for (const url of urls) expect([url, read(url)]).toEqual([url, 'invalid_reference']);
+  }
+  expect(() => parseTarget('/v2/a/manifests/b?ns=169.254.169.254')).toThrow(
+    '169.254.169.254 is a link-local address, which is not asked',
+  );
+});
