@@ -4,7 +4,6 @@ import { systemClock } from '../core/clock.ts';
 import type { Digest } from '../core/digest.ts';
 import type { LayerpullError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { Locks } from '../lock/locks.ts';
 import { type LockSession, openLockSession } from '../lock/session.ts';
 import type { DocumentParts } from '../orchestrator/documents.ts';
 import type { PullEvent, PullResult } from '../orchestrator/events.ts';
@@ -18,7 +17,7 @@ import { openStore, type Store } from '../store/oci-layout.ts';
 import { peekStore } from '../store/peek.ts';
 import { type OpenSink, openInlineSink } from '../store/sink.ts';
 import type { Closers } from './closers.ts';
-import { coordination } from './locks.ts';
+import { type Coordination, coordination } from './locks.ts';
 import type { composeOutput } from './output.ts';
 import type { PeerParts } from './peer-parts.ts';
 import { type Share, type SharingSession, startShare } from './share.ts';
@@ -107,7 +106,7 @@ async function connect(config: PullConfig, store: Store, deps: FetchDeps): Promi
   // An agent serves what its store has.
   const share = peers && service.by === 'server' ? await openShare(config, store, peers, onEvent) : undefined;
   if (share) closers.add(share);
-  const session = closers.add(openSession(config, store, { locks: service.locks, log, onEvent }, share?.url));
+  const session = closers.add(openSession(config, store, { service, log, onEvent }, share?.url));
   return { session, reading: peers?.reading, share, sharing: peers?.sharing(session) };
 }
 
@@ -126,12 +125,13 @@ async function openShare(
 function openSession(
   config: PullConfig,
   store: Store,
-  { locks, log, onEvent }: Pick<FetchDeps, 'log' | 'onEvent'> & { readonly locks: Locks },
+  { service, log, onEvent }: Pick<FetchDeps, 'log' | 'onEvent'> & { readonly service: Coordination },
   url: string | undefined,
 ): LockSession {
   const { node, zone, onLockFailure, bounds } = config;
   return openLockSession({
-    locks,
+    locks: service.locks,
+    serverName: service.serverName,
     nodeId: node,
     storeId: store.blobs.storeId,
     ...(url === undefined ? {} : { url }),

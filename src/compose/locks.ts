@@ -22,8 +22,16 @@ export interface Coordination {
    * nodes), or the processes on the store among themselves.
    */
   readonly by: 'server' | 'agent' | 'store';
+  /** What messages call them. */
+  readonly serverName: string;
   close(): Promise<void>;
 }
+
+const names = {
+  server: 'the lock server',
+  agent: 'the agent of the store',
+  store: 'the process that coordinates the store',
+} as const;
 
 /** The locks of a server, or of the processes on the store, which are those of its agent where it has one. */
 export async function coordination(
@@ -34,7 +42,7 @@ export async function coordination(
   const isAgent = await hasAgent(store);
   if (config.servers.length > 0 && !isAgent) {
     const locks = locksOfServers(config, store, log);
-    return { locks, by: 'server', close: () => locks.close() };
+    return { locks, by: 'server', serverName: names.server, close: () => locks.close() };
   }
   const locks = createEmbeddedLocks({
     store,
@@ -43,7 +51,8 @@ export async function coordination(
     serve: (options) => serveEmbedded(options, asideOf(log)),
     connect: (socketPath, signal) => connectEmbedded(socketPath, config.version, signal),
   });
-  return { locks, by: isAgent ? 'agent' : 'store', close: () => locks.close() };
+  const by = isAgent ? 'agent' : 'store';
+  return { locks, by, serverName: names[by], close: () => locks.close() };
 }
 
 /** The locks of the servers, for a store that may be a copy of another. */

@@ -55,7 +55,8 @@ async function withParts<T>(
   await requireWritable(path);
   const closers = new Closers();
   const service = closers.add(await coordination(config, path, log));
-  const session = { locks: service.locks, nodeId: config.node, storeId, clock, log };
+  const named = { nodeId: config.node, storeId, serverName: service.serverName };
+  const session = { ...named, locks: service.locks, clock, log };
   const locks = closers.add(openLockSession({ ...session, onLockFailure: 'fail' }));
   try {
     return await work({ store, locks });

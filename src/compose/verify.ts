@@ -81,7 +81,8 @@ async function repair(
   const garbage = createGarbage({ layout, clock, references: createReferences({ layout, clock }) });
   const closers = new Closers();
   const service = closers.add(await coordination(config, layout.root, log));
-  const session = { locks: service.locks, nodeId: config.node, storeId: layout.storeId, clock, log };
+  const named = { nodeId: config.node, storeId: layout.storeId, serverName: service.serverName };
+  const session = { ...named, locks: service.locks, clock, log };
   const locks = closers.add(openLockSession({ ...session, onLockFailure: 'fail' }));
   try {
     const parts = {

@@ -7,7 +7,7 @@ import { pauseBefore } from '../core/retry.ts';
 import type { AcquireReply, Locks, Outcome, ResourceRequest, SourceReply, SourceRequest } from './locks.ts';
 import type { Key } from './session-book.ts';
 import type { SessionLink } from './session-link.ts';
-import { isUnknownSession, silence } from './session-link-parts.ts';
+import { isUnknownSession, type Silence } from './session-link-parts.ts';
 import type { PendingRequest } from './session-places.ts';
 
 export interface CallParts {
@@ -18,6 +18,7 @@ export interface CallParts {
   readonly nodeId: NodeId;
   readonly sessionId: SessionId;
   readonly link: SessionLink;
+  readonly silence: Silence;
   /** Milliseconds until a server that does not answer is out of reach. */
   readonly outOfReachMs: number;
 }
@@ -177,7 +178,8 @@ export class SessionCalls {
     signal: AbortSignal | undefined,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    return await withDeadline(this.#parts.clock, ms, signal, () => silence(ms), work);
+    const { clock, silence } = this.#parts;
+    return await withDeadline(clock, ms, signal, () => silence(ms), work);
   }
 }
 

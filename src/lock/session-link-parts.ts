@@ -10,6 +10,7 @@ export interface LinkParts {
   readonly open: OpenSession & { readonly sessionId: NonNullable<OpenSession['sessionId']> };
   readonly clock: Clock;
   readonly bounds: LinkBounds;
+  readonly silence: Silence;
   /** Random number in [0, 1). */
   readonly random: () => number;
   /** How the session sees things now. */
@@ -28,11 +29,14 @@ export interface LinkParts {
   readonly share: SessionShare;
 }
 
-/** The server said nothing for `ms` milliseconds. */
-export function silence(ms: number): LayerpullError {
-  return new LayerpullError('lock_unreachable', `the lock server did not answer within ${ms / 1_000} s`, {
-    hint: 'see whether it runs and can be reached from here',
-  });
+/** The error for a server that said nothing for `ms` milliseconds. */
+export type Silence = (ms: number) => LayerpullError;
+
+/** @param name of that server in messages */
+export function silenceOf(name = 'the lock server'): Silence {
+  const details = { hint: 'see whether it runs and can be reached from here' };
+  return (ms) =>
+    new LayerpullError('lock_unreachable', `${name} did not answer within ${ms / 1_000} s`, details);
 }
 
 export function isUnknownSession(error: unknown): boolean {

@@ -4,7 +4,7 @@ import { pauseBefore } from '../core/retry.ts';
 import type { SessionInfo, SessionSnapshot } from './locks.ts';
 import { Bell } from './session-bell.ts';
 import type { Asked } from './session-book.ts';
-import { isUnknownSession, type LinkParts, silence } from './session-link-parts.ts';
+import { isUnknownSession, type LinkParts } from './session-link-parts.ts';
 
 /** The line to the lock server: opens the session on first use, then keeps it by a stream and heartbeats. */
 export class SessionLink {
@@ -136,7 +136,7 @@ export class SessionLink {
   }
 
   async #closeOnce(): Promise<void> {
-    const { locks, open, clock } = this.#parts;
+    const { locks, open, clock, silence } = this.#parts;
     const wasOnline = this.isOnline;
     this.#closing.abort(new LayerpullError('lock_lost', 'the session is closed'));
     await this.#opening;
@@ -288,7 +288,8 @@ export class SessionLink {
 
   async #call<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.#closing.signal.throwIfAborted();
-    return await withDeadline(this.#parts.clock, ms, this.#closing.signal, () => silence(ms), work);
+    const { clock, silence } = this.#parts;
+    return await withDeadline(clock, ms, this.#closing.signal, () => silence(ms), work);
   }
 
   /** Answers false when the link was closed meanwhile. */

@@ -8,6 +8,8 @@ import type { SessionBounds } from './session-bounds.ts';
 
 export interface LockSessionOptions {
   readonly locks: Locks;
+  /** What messages call whoever answers there. Default: the lock server. */
+  readonly serverName?: string;
   readonly nodeId: NodeId;
   /** Sessions with the same store id share a store and wait for each other. Default: the domain `default`. */
   readonly storeId?: StoreId;

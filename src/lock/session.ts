@@ -11,6 +11,7 @@ import { SessionCalls } from './session-calls.ts';
 import { createGuide } from './session-guides.ts';
 import { type ActiveHold, createHold, uncoordinatedHold } from './session-holds.ts';
 import { SessionLink } from './session-link.ts';
+import { type Silence, silenceOf } from './session-link-parts.ts';
 import { type PendingRequest, placeBehindOneself } from './session-places.ts';
 import type { LockSession, LockSessionOptions } from './session-port.ts';
 import { SessionShare } from './session-share.ts';
@@ -39,13 +40,14 @@ class Session implements LockSession {
 
   constructor(options: LockSessionOptions) {
     const { locks, clock, nodeId, log = silentLog, random = Math.random } = options;
+    const silence = silenceOf(options.serverName);
     this.#options = options;
     this.#log = log;
     this.#bounds = { ...defaultBounds, ...options.bounds };
     this.#book = this.#openBook();
-    this.#link = this.#openLink(random);
+    this.#link = this.#openLink(random, silence);
     this.#calls = new SessionCalls({
-      ...{ locks, clock, log, random, nodeId },
+      ...{ locks, clock, log, random, nodeId, silence },
       ...{ sessionId: this.sessionId, link: this.#link, outOfReachMs: this.#bounds.outOfReachMs },
     });
   }
@@ -245,11 +247,11 @@ class Session implements LockSession {
     });
   }
 
-  #openLink(random: () => number): SessionLink {
+  #openLink(random: () => number, silence: Silence): SessionLink {
     const { locks, clock, nodeId, storeId, url, zone } = this.#options;
     const book = this.#book;
     return new SessionLink({
-      ...{ locks, clock, random, bounds: this.#bounds, share: this.#share },
+      ...{ locks, clock, random, silence, bounds: this.#bounds, share: this.#share },
       open: {
         ...{ sessionId: this.sessionId, nodeId },
         ...(storeId === undefined ? {} : { storeId }),

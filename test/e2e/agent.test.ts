@@ -138,6 +138,18 @@ describeWith(['docker-registry'], 'pulls on the store of an agent', () => {
     await verifyStore(store);
   });
 
+  it('go on without it when it is stopped, and name it', async () => {
+    const { reference, store } = await setUp();
+    const { child } = await startAgent({ store });
+    child.kill('SIGSTOP');
+    const pull = await startPull({ reference, store });
+    resultOf(await pull.result());
+    const warnings = pull.jsonEvents().filter(({ kind }) => kind === 'warning');
+    expect(warnings.map(({ message }) => message)).toEqual([
+      'the agent of the store did not answer within 3 s; going on without coordination',
+    ]);
+  });
+
   it('are seen by status on the store, and what they brought at the lock server', async () => {
     const { gate, reference, store, digests } = await setUp();
     const { url: server } = await startServer();

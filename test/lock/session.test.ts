@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { deferred } from '../../src/core/abort.ts';
 import { toNodeId, toStoreId } from '../../src/core/ids.ts';
+import type { SessionInfo } from '../../src/lock/locks.ts';
 import { settle } from '../support/fake-clock.ts';
 import {
   createSessionStage,
@@ -232,6 +234,18 @@ describe('a session without a server', () => {
       await hold.release(success);
     }
     expect(warnings.map((warning) => warning.code)).toEqual(['lock_unreachable']);
+  });
+
+  it.each([
+    [{}, 'the lock server did not answer within 3 s'],
+    [{ serverName: 'the agent of the store' }, 'the agent of the store did not answer within 3 s'],
+  ])('names whoever says nothing: %o', async (named, message) => {
+    const { clock, locks, warnings, open } = createSessionStage();
+    const silent = { ...locks, openSession: () => deferred<SessionInfo>().promise };
+    const asked = open('node-a', { locks: silent, ...named }).acquire(layerRequest, never);
+    await clock.advance(3_000);
+    expect((await asked).kind).toBe('granted');
+    expect(warnings.map((warning) => warning.message)).toEqual([message]);
   });
 
   it('fails when it must not go on alone', async () => {
