@@ -18,6 +18,7 @@ export { deleteLayer } from './hooks/layer-delete.ts';
 export type { LayerEvent, LayerOutcome } from './hooks/layer-events.ts';
 export type { Giver } from './hooks/layer-givers.ts';
 export type { Slot, Slots } from './hooks/layer-slots.ts';
+export { LockUnused } from './hooks/layer-unused.ts';
 export type { HttpLocksOptions, HttpLocksTimeouts } from './lock/backends/http/http-locks.ts';
 export { createHttpLocks } from './lock/backends/http/http-locks.ts';
 export { createMemoryLocks } from './lock/backends/memory.ts';

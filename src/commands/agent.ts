@@ -4,7 +4,9 @@ import { type RunningAgent, startAgent } from '../compose/agent.ts';
 import { type AgentConfig, mirrorUrlOf, readAgentConfig } from '../config/agent.ts';
 import type { GivenFlags } from '../config/values.ts';
 import { boundFlags, peerFlags } from '../flags/bounds.ts';
+import { containerdRootFlags } from '../flags/containerd-root.ts';
 import { coordinationFlags } from '../flags/coordination.ts';
+import { daemonFlags } from '../flags/daemon.ts';
 import { nodeFlag } from '../flags/node.ts';
 import { registryFlags } from '../flags/registry.ts';
 import { clientConfig, clientNotes, type MirrorClient, mirrorClients } from '../ui/client-config.ts';
@@ -21,6 +23,7 @@ export default class Agent extends BaseCommand {
     '<%= config.bin %> agent --server lock.example:8080 --zone rack-4 --peer-addr 10.0.0.12:7041',
     '<%= config.bin %> agent --server lock.example:8080 --registry-addr 127.0.0.1:5001',
     '<%= config.bin %> agent --registry-addr 127.0.0.1:5001 --print-config containerd',
+    '<%= config.bin %> agent --server lock.example:8080 --content-socket /run/layerpull/content.sock',
     '<%= config.bin %> agent --store /srv/layerpull',
   ];
 
@@ -30,20 +33,7 @@ export default class Agent extends BaseCommand {
     ...peerFlags,
     ...boundFlags,
     ...registryFlags,
-    zone: Flags.string({
-      description: 'Where this node stands. Nodes of one zone read from each other first.',
-      helpValue: 'NAME',
-    }),
-    'peer-addr': Flags.string({
-      description:
-        'Address on which other nodes read layers. Port 0 picks a free one. Default: 0.0.0.0:7041 with --server, else none.',
-      helpValue: 'HOST:PORT',
-    }),
-    'peer-url': Flags.string({
-      description:
-        'URL by which others reach that address. Default: the address that reaches the lock server.',
-      helpValue: 'URL',
-    }),
+    ...daemonFlags,
     'registry-addr': Flags.string({
       description:
         'Address of a read-only registry through which containerd, docker, podman and skopeo pull. Default: none.',
@@ -56,6 +46,11 @@ export default class Agent extends BaseCommand {
       description: 'How long an access that was proved counts while a registry is out of reach. Default: 1h.',
       helpValue: 'DURATION',
     }),
+    'content-socket': Flags.string({
+      description: 'Socket on which containerd finds its content, as with content-plugin. Default: none.',
+      helpValue: 'PATH',
+    }),
+    ...containerdRootFlags,
     'print-config': Flags.string({
       description: 'Print what has this program pull through --registry-addr, and end.',
       options: [...mirrorClients],
@@ -106,7 +101,10 @@ export default class Agent extends BaseCommand {
     onHangup(agent.reload);
     try {
       if (output.json) this.printJson(documentOf(agent));
-      else this.print([agent.peerUrl ?? agent.store, agent.registryUrl].filter(Boolean).join('\n'));
+      else
+        this.print(
+          [agent.peerUrl ?? agent.store, agent.registryUrl, agent.contentSocket].filter(Boolean).join('\n'),
+        );
       await aborted(signal);
       await agent.drain();
     } finally {
@@ -131,8 +129,13 @@ async function startUnlessStopped(
   }
 }
 
-function documentOf({ store, peerUrl, registryUrl }: RunningAgent) {
-  return { store, peerUrl: peerUrl ?? null, registryUrl: registryUrl ?? null };
+function documentOf({ store, peerUrl, registryUrl, contentSocket }: RunningAgent) {
+  return {
+    store,
+    peerUrl: peerUrl ?? null,
+    registryUrl: registryUrl ?? null,
+    contentSocket: contentSocket ?? null,
+  };
 }
 
 /** A stop signal is how an agent ends, not a failure of it. */

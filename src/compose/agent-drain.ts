@@ -7,8 +7,8 @@ export interface DrainParts {
   readonly upstream: Pick<LockSession, 'drain' | 'children'> | undefined;
   /** Layers on their way to other nodes now. */
   readonly readers: () => number;
-  /** Of the registry mirror. */
-  readonly clients: MirrorClients | undefined;
+  /** Of the registry mirror, and of the content of a containerd. */
+  readonly clients: readonly MirrorClients[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -24,9 +24,10 @@ export async function drain(parts: DrainParts, ms: number): Promise<void> {
   const { upstream, readers, clients, clock, log } = parts;
   const endMs = clock.now() + ms;
   const children = () => upstream?.children() ?? 0;
-  const isBusy = () => children() > 0 || readers() > 0 || clients?.isBusy === true;
-  const counts = () => ({ children: children(), readers: readers(), clients: clients?.answers ?? 0 });
-  clients?.drain();
+  const isBusy = () => children() > 0 || readers() > 0 || clients.some(({ isBusy }) => isBusy);
+  const answers = () => clients.reduce((sum, { answers }) => sum + answers, 0);
+  const counts = () => ({ children: children(), readers: readers(), clients: answers() });
+  for (const one of clients) one.drain();
   await upstream?.drain();
   if (isBusy()) log.info(counts(), 'waiting for those who read from here');
   while (isBusy() && clock.now() < endMs) await clock.sleep(lookEveryMs);

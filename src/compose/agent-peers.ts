@@ -1,4 +1,4 @@
-import type { AgentConfig, PeerAddress } from '../config/agent.ts';
+import type { DaemonConfig, PeerAddress } from '../config/daemon.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { FleetTrust } from '../http/fleet-trust.ts';
@@ -31,7 +31,7 @@ export interface RunningPeers {
 /** Serves the store to other nodes. @throws LayerpullError `address_in_use`, `usage` */
 export async function openPeers(
   address: PeerAddress,
-  { servers, peers }: Pick<AgentConfig, 'servers' | 'peers'>,
+  { servers, peers }: Pick<DaemonConfig, 'servers' | 'peers'>,
   { store, log, closers, trust, recorded }: PeersDeps,
 ): Promise<RunningPeers> {
   const serving = await servingOf(trust);

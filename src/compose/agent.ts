@@ -5,6 +5,7 @@ import { Announcer } from '../lock/announcer.ts';
 import type { Locks } from '../lock/locks.ts';
 import { type LockSession, openLockSession } from '../lock/session.ts';
 import { openStore, type Store } from '../store/oci-layout.ts';
+import { openAgentContent } from './agent-content.ts';
 import { coordinateStore } from './agent-coordinator.ts';
 import { drain } from './agent-drain.ts';
 import { openAgentMirror } from './agent-mirror.ts';
@@ -23,6 +24,8 @@ export interface RunningAgent {
   readonly peerUrl: string | undefined;
   /** Of the registry mirror. */
   readonly registryUrl: string | undefined;
+  /** Absolute path of the socket on which containerd finds its content. */
+  readonly contentSocket: string | undefined;
   /** Reads tokens and certificates again, where there are some. */
   readonly reload: (() => void) | undefined;
   /** Waits until nobody reads from this node or its mirror any more, at most as long as configured. Never throws. */
@@ -70,15 +73,19 @@ export async function startAgent(config: AgentConfig, { log, signal }: AgentDeps
       const around = { locks: seat.locks, nodes: fleet?.locks.nodes, ownUrl: peers?.url };
       mirror = await openAgentMirror(config, config.mirror, { ...opening, ...around });
     }
-    log.info({ store: path, node: config.node, peer: peers?.url, registry: mirror?.url }, 'agent started');
+    const content = await openAgentContent(config, { ...opening, locks: seat.locks, signal });
+    const addresses = { peer: peers?.url, registry: mirror?.url, content: content?.socket };
+    log.info({ store: path, node: config.node, ...addresses }, 'agent started');
     return {
       store: path,
       peerUrl: peers?.url,
       registryUrl: mirror?.url,
+      contentSocket: content?.socket,
       reload: trust && (() => trust.reload()),
       drain: async () => {
         const readers = () => peers?.readers() ?? 0;
-        await drain({ upstream, readers, clients: mirror?.clients, clock, log }, config.drainMs);
+        const clients = [mirror?.clients, content?.clients].filter((some) => some !== undefined);
+        await drain({ upstream, readers, clients, clock, log }, config.drainMs);
       },
       close: () => closers.close(),
     };

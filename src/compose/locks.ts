@@ -33,11 +33,16 @@ const names = {
   store: 'the process that coordinates the store',
 } as const;
 
-/** The locks of a server, or of the processes on the store, which are those of its agent where it has one. */
+/**
+ * The locks of a server, or of the processes on the store, which are those of its agent where it has one.
+ *
+ * @param stepsAside for a process that runs as long as the machine: an agent that starts later coordinates in its place
+ */
 export async function coordination(
   config: CoordinationConfig,
   store: string,
   log: Log,
+  stepsAside = false,
 ): Promise<Coordination> {
   const isAgent = await hasAgent(store);
   if (config.servers.length > 0 && !isAgent) {
@@ -48,6 +53,7 @@ export async function coordination(
     store,
     clock,
     log,
+    stepsAside,
     serve: (options) => serveEmbedded(options, asideOf(log)),
     connect: (socketPath, signal) => connectEmbedded(socketPath, config.version, signal),
   });

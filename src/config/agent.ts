@@ -1,40 +1,19 @@
-import { type CoordinationConfig, readCoordination } from '../config.ts';
 import { LayerpullError } from '../core/errors.ts';
-import type { NodeId } from '../core/ids.ts';
 import { type ListenAddress, readAddress } from './address.ts';
 import { forbidIdleFlags } from './agent-idle-flags.ts';
-import { type CoordinationBounds, readBounds } from './bounds.ts';
-import { type PeerBounds, readPeerBounds } from './peers.ts';
-import { readNode } from './pull.ts';
+import { type ContainerdRootConfig, readContainerdRoot } from './containerd-root.ts';
+import { type DaemonConfig, readDaemonConfig } from './daemon.ts';
 import { type RegistryConfig, readRegistryConfig } from './registry.ts';
-import { readZone } from './share.ts';
-import {
-  type GivenFlags,
-  type Machine,
-  readDuration,
-  readDurationOrZero,
-  readSwitch,
-  setting,
-  usage,
-} from './values.ts';
+import { readSocketPath } from './socket.ts';
+import { type GivenFlags, type Machine, readDuration, readSwitch } from './values.ts';
 
-export interface AgentConfig extends CoordinationConfig {
-  readonly node: NodeId;
-  /** Where the node stands: nodes of one zone read from each other first. */
-  readonly zone: string | undefined;
-  /** Where other nodes read layers from this one. Undefined: it serves none. */
-  readonly peer: PeerAddress | undefined;
+export interface AgentConfig extends DaemonConfig {
   /** The registry mirror. Undefined: there is none. */
   readonly mirror: MirrorConfig | undefined;
-  readonly bounds: CoordinationBounds;
-  readonly peers: PeerBounds;
-  /** Milliseconds that readers get to finish when the agent is told to end; 0: it ends at once. */
-  readonly drainMs: number;
-}
-
-export interface PeerAddress extends ListenAddress {
-  /** By which URL others reach it. Undefined: found out when it listens. */
-  readonly url: string | undefined;
+  /** Absolute path of the socket on which containerd finds its content. Undefined: there is none. */
+  readonly contentSocket: string | undefined;
+  /** What containerd kept itself before. Undefined: nobody looks. */
+  readonly containerdRoot: ContainerdRootConfig | undefined;
 }
 
 /** A registry on this node, for programs that know nothing of a fleet. */
@@ -47,25 +26,15 @@ export interface MirrorConfig {
   readonly offlineTtlMs: number;
 }
 
-/** An agent without a lock server is known to nobody, and serves only where it is told to. */
-const peerStandard = '0.0.0.0:7041';
-
 /** @throws LayerpullError `usage` */
 export function readAgentConfig(flags: GivenFlags, machine: Machine): AgentConfig {
-  const coordination = readCoordination(flags, machine);
-  const isKnown = coordination.servers.length > 0;
-  forbidIdleFlags(flags, machine, isKnown);
-  const address = readAddress('peer-addr', flags, machine, isKnown ? peerStandard : undefined);
-  const url = readPeerUrl(flags, machine);
+  const daemon = readDaemonConfig(flags, machine);
+  forbidIdleFlags(flags, machine, daemon.servers.length > 0);
   return {
-    ...coordination,
-    node: readNode(flags, machine),
-    zone: readZone(flags, machine),
-    peer: address && { ...address, url },
+    ...daemon,
     mirror: readMirror(flags, machine),
-    bounds: readBounds(flags, machine),
-    peers: readPeerBounds(flags, machine),
-    drainMs: readDurationOrZero('drain-timeout', flags, machine, 20_000),
+    contentSocket: readSocketPath('content-socket', flags, machine),
+    containerdRoot: readContainerdRoot(flags, machine),
   };
 }
 
@@ -95,17 +64,4 @@ function readMirror(flags: GivenFlags, machine: Machine): MirrorConfig | undefin
   const offlineTtlMs = readDuration('offline-ttl', flags, machine, 3_600_000);
   const address = readAddress('registry-addr', flags, machine, undefined);
   return address && { address, registry: readRegistryConfig(flags, machine), asAgent, offlineTtlMs };
-}
-
-/** The base of the peer server, without the slash at its end. */
-function readPeerUrl(flags: GivenFlags, machine: Machine): string | undefined {
-  const given = setting('peer-url', flags, machine);
-  if (!given) return undefined;
-  const hint = 'give http://HOST:PORT or https://HOST:PORT, as other nodes reach this one';
-  const url = URL.canParse(given.text) ? new URL(given.text) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol)) throw usage(given, 'is not the address of a node', hint);
-  if (url.username || url.password)
-    throw usage({ ...given, text: url.host }, 'must not carry a password', hint);
-  if (url.search || url.hash) throw usage(given, 'must end after its host and path', hint);
-  return url.href.replace(/\/+$/, '');
 }

@@ -34,6 +34,7 @@ export interface ConfigFile {
 const olderNames: Readonly<Record<string, string>> = {
   server: 'LOCK_SERVER_URL',
   node: 'NODE_ID',
+  socket: 'CONTENTD_SOCKET',
   authfile: 'REGISTRY_AUTH_FILE',
   'registries-conf': 'CONTAINERS_REGISTRIES_CONF',
 };

@@ -69,6 +69,8 @@ export const errorTable = {
   store_unusable: { exitCode: exitCodes.storage, retryable: false },
   store_full: { exitCode: exitCodes.storage, retryable: false },
   store_failed: { exitCode: exitCodes.storage, retryable: true },
+  /** containerd would not find, behind the content plugin, what its built-in store has. */
+  content_not_imported: { exitCode: exitCodes.storage, retryable: false },
 
   output_failed: { exitCode: exitCodes.storage, retryable: false },
 

@@ -6,6 +6,7 @@ import type { LayerOutcome } from './layer-events.ts';
 import { Givers } from './layer-givers.ts';
 import { type Attempt, type DownloadContext, ended, type LayerRun } from './layer-run.ts';
 import { Trail } from './layer-trail.ts';
+import { LockUnused } from './layer-unused.ts';
 
 /** These concern the content, not this node: whoever tries next meets them too. */
 const contentErrors: ReadonlySet<ErrorCode> = new Set(['blob_not_found', 'digest_mismatch', 'size_mismatch']);
@@ -26,11 +27,13 @@ export async function downloadLayer(run: LayerRun, hold: Hold): Promise<Attempt>
     return { kind: 'done', outcome: fetched(run, sources.givers, bytes) };
   } catch (error) {
     if (hold.revoked.aborted && !run.signal.aborted) return giveWay(run, hold);
-    await hold.release({
-      success: false,
-      error: messageOf(error),
-      class: failureClass(error, sources.givers),
-    });
+    if (error instanceof LockUnused) await hold.decline();
+    else
+      await hold.release({
+        success: false,
+        error: messageOf(error),
+        class: failureClass(error, sources.givers),
+      });
     run.signal.throwIfAborted();
     throw error;
   }

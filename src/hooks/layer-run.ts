@@ -31,11 +31,14 @@ export interface DownloadContext {
 
 export type LayerDownload = (context: DownloadContext) => AsyncIterable<Uint8Array>;
 
+/** What a run needs of a store. */
+export type LayerStore = Pick<BlobStore, 'has' | 'ingest'>;
+
 /** What one run carries from step to step. */
 export interface LayerRun {
   readonly layer: Descriptor;
   readonly locks: SessionLocks;
-  readonly store: BlobStore;
+  readonly store: LayerStore;
   readonly download: LayerDownload;
   readonly signal: AbortSignal;
   readonly onEvent: (event: LayerEvent) => void;

@@ -3,16 +3,15 @@ import type { Descriptor } from '../core/descriptor.ts';
 import { LayerpullError } from '../core/errors.ts';
 import type { NodeId } from '../core/ids.ts';
 import type { Hold, HolderView, LayerReply, Place, SessionLocks } from '../lock/locks.ts';
-import type { BlobStore } from '../store/blob-store.ts';
 import { type LayerCallbacks, tellingHowItEnds } from './layer-callbacks.ts';
 import { downloadLayer } from './layer-download.ts';
 import type { LayerEvent, LayerOutcome } from './layer-events.ts';
-import { type Attempt, ended, type LayerDownload, type LayerRun } from './layer-run.ts';
+import { type Attempt, ended, type LayerDownload, type LayerRun, type LayerStore } from './layer-run.ts';
 import { type Slot, type Slots, takeWithin, unlimitedSlots } from './layer-slots.ts';
 
 export interface RunLayerOptions {
   readonly locks: SessionLocks;
-  readonly store: BlobStore;
+  readonly store: LayerStore;
   /** Gives the layer's bytes from `offset` on. The hook alone stores, verifies and publishes them. */
   readonly download: LayerDownload;
   readonly signal: AbortSignal;

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { LayerpullError } from '../core/errors.ts';
 import { type Token, toToken } from '../core/ids.ts';
 import { type AgentTrust, CoordinatorFile, type CoordinatorRecord, thisHost } from './coordinator-file.ts';
+import { isLeadWanted, type LeadWish, wishToLead } from './lead-wish.ts';
 import type { Locks } from './locks.ts';
 import { shortSocketPath } from './socket-path.ts';
 
@@ -40,7 +41,8 @@ export interface ElectionOptions {
 export interface Seat {
   readonly kind: 'coordinator' | 'member';
   readonly locks: Locks;
-  close(): Promise<void>;
+  /** @param staysHere this process goes on, and will re-assert what it holds. Default: false */
+  close(staysHere?: boolean): Promise<void>;
 }
 
 /** Others re-assert what they hold for this long after a take-over. */
@@ -61,7 +63,9 @@ const tokensPerEpoch = 2 ** 32;
 export async function takeSeat(options: ElectionOptions, signal: AbortSignal): Promise<Seat> {
   for (;;) {
     signal.throwIfAborted();
-    const seat = (await tryToCoordinate(options)) ?? (await tryToJoin(options, signal));
+    const isWanted = await isLeadWanted(options.store);
+    const led = isWanted ? undefined : await tryToCoordinate(options);
+    const seat = led ?? (await tryToJoin(options, signal));
     if (seat) return seat;
     await options.clock.sleep(retryMs, signal);
   }
@@ -78,14 +82,20 @@ export async function takeLead(
   onWait: (coordinator: CoordinatorRecord | undefined) => void,
   signal: AbortSignal,
 ): Promise<Seat> {
-  for (let isTold = false; ; isTold = true) {
-    signal.throwIfAborted();
-    const seat = await tryToCoordinate(options);
-    if (seat) return seat;
-    const record = await readRecord(options.store);
-    if (record && isElsewhere(record)) throw otherHost(options.store, record);
-    if (!isTold) onWait(record);
-    await options.clock.sleep(retryMs, signal);
+  let wish: LeadWish | undefined;
+  try {
+    for (let isTold = false; ; isTold = true) {
+      signal.throwIfAborted();
+      const seat = await tryToCoordinate(options);
+      if (seat) return seat;
+      const record = await readRecord(options.store);
+      if (record && isElsewhere(record)) throw otherHost(options.store, record);
+      if (!isTold) onWait(record);
+      wish ??= await wishToLead(options.store);
+      await options.clock.sleep(retryMs, signal);
+    }
+  } finally {
+    await wish?.close();
   }
 }
 
@@ -125,9 +135,9 @@ async function coordinate(file: CoordinatorFile, options: Omit<ElectionOptions, 
   return {
     kind: 'coordinator',
     locks: server.locks,
-    close: async () => {
+    close: async (staysHere = false) => {
       stopTouching();
-      const clean = !server.hasOtherSessions();
+      const clean = !staysHere && !server.hasOtherSessions();
       await server.close();
       await socket.dispose();
       // Where that cannot be written, the next coordinator waits a moment for locks that nobody has.

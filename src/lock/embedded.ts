@@ -2,10 +2,13 @@ import { abortable } from '../core/abort.ts';
 import { isLayerpullError, LayerpullError, messageOf } from '../core/errors.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import { type ElectionOptions, type Seat, takeSeat } from './embedded-election.ts';
+import { isLeadWanted } from './lead-wish.ts';
 import type { Locks } from './locks.ts';
 
 export interface EmbeddedLocksOptions extends ElectionOptions {
   readonly log?: Log;
+  /** Whether this process, where it coordinates, leaves that to an agent that wants to. Default: false: an agent waits. */
+  readonly stepsAside?: boolean;
 }
 
 /**
@@ -40,17 +43,22 @@ export function createEmbeddedLocks(options: EmbeddedLocksOptions): Locks {
 
 /** Coordinators that may end one after the other while a session is opened. */
 const maxTries = 10;
+/** Between two looks for an agent that waits, in milliseconds. */
+const lookMs = 500;
 
 /** Keeps this process's seat, and leaves it when the coordinator is gone. */
 class Bench {
   readonly #options: EmbeddedLocksOptions;
   readonly #log: Log;
   readonly #closing = new AbortController();
+  readonly #stopLooking: () => void;
   #seat: Promise<Seat> | undefined;
 
   constructor(options: EmbeddedLocksOptions) {
     this.#options = options;
     this.#log = options.log ?? silentLog;
+    const look = () => void this.#stepAside().catch(() => {});
+    this.#stopLooking = options.stepsAside ? options.clock.every(lookMs, look) : () => {};
   }
 
   get isSeated(): boolean {
@@ -93,6 +101,7 @@ class Bench {
   }
 
   async close(): Promise<void> {
+    this.#stopLooking();
     this.#closing.abort(new LayerpullError('lock_lost', 'the locks are closed'));
     await this.#leave(this.#seat);
   }
@@ -117,11 +126,19 @@ class Bench {
     }
   }
 
-  async #leave(taken: Promise<Seat> | undefined): Promise<void> {
+  async #stepAside(): Promise<void> {
+    const taken = this.#seat;
+    const seat = await taken;
+    if (seat?.kind !== 'coordinator' || !(await isLeadWanted(this.#options.store))) return;
+    this.#log.info({ store: this.#options.store }, 'leaving the coordination of the store to its agent');
+    await this.#leave(taken, true);
+  }
+
+  async #leave(taken: Promise<Seat> | undefined, staysHere = false): Promise<void> {
     if (!taken || this.#seat !== taken) return;
     this.#seat = undefined;
     const seat = await taken.catch(() => undefined);
-    await seat?.close();
+    await seat?.close(staysHere);
   }
 }
 

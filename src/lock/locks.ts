@@ -253,6 +253,8 @@ export interface Hold {
   progress(offset: number, total?: number): void;
   /** Ends the hold; idempotent, and never throws: what could not be told ends with the session. */
   release(outcome: Outcome): Promise<void>;
+  /** Ends the hold without an error: whoever is next gets the lock, and nobody hears of a failure. As `release`. */
+  decline(): Promise<void>;
 }
 
 export type PlaceChange =

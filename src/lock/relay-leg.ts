@@ -68,7 +68,7 @@ export class Leg {
   #reached: { readonly offset: number; readonly total: number } | undefined;
   #toldToWait = false;
   /** How its session ended it, where it said so. */
-  outcome: Outcome = dropped;
+  outcome: Outcome | 'declined' = dropped;
 
   constructor(grant: LocalGrant, parts: LegParts, options: { readonly isAsserted: boolean }) {
     this.grant = grant;
@@ -127,7 +127,7 @@ export class Leg {
     this.#ending.abort(new LayerpullError('lock_lost', 'the local lock ended'));
     this.#settle({ kind: 'ended' });
     this.#guide?.close();
-    await this.#hold?.release(this.outcome);
+    await (this.outcome === 'declined' ? this.#hold?.decline() : this.#hold?.release(this.outcome));
   }
 
   async #complete(force: boolean): Promise<void> {

@@ -167,6 +167,7 @@ class Relay {
     const leg = token === undefined ? undefined : this.#legs.get(token);
     if (!leg) return;
     this.#legs.delete(leg.grant.token);
+    if (what === 'declined') leg.outcome = 'declined';
     void leg.end();
   }
 

@@ -25,6 +25,8 @@ export interface HoldParts {
   readonly onProgress: () => void;
   /** Tells the server, and takes the hold off the books. */
   readonly onRelease: (outcome: Outcome) => Promise<void>;
+  /** Gives it back to the server, and takes the hold off the books. */
+  readonly onDecline: () => Promise<void>;
   /**
    * Whether the server may have given the lock to somebody else without this session knowing. Asked whenever `revoked`
    * is read, because timers come late in a process that was stopped. Default: never.
@@ -45,7 +47,13 @@ export function createHold(parts: HoldParts): ActiveHold {
   const revocation = new AbortController();
   let offset = 0;
   let isEnding = false;
-  let released: Promise<void> | undefined;
+  let ended: Promise<void> | undefined;
+  const end = (how: () => Promise<void>) => {
+    isEnding = true;
+    stopLooking?.();
+    ended ??= how();
+    return ended;
+  };
   const revoke = (reason: string) => {
     stopLooking?.();
     revocation.abort(new LayerpullError('lock_lost', `the lock on ${resourceId} is lost: ${reason}`));
@@ -68,12 +76,8 @@ export function createHold(parts: HoldParts): ActiveHold {
       total = whole;
       parts.onProgress();
     },
-    release(outcome) {
-      isEnding = true;
-      stopLooking?.();
-      released ??= parts.onRelease(outcome);
-      return released;
-    },
+    release: (outcome) => end(() => parts.onRelease(outcome)),
+    decline: () => end(() => parts.onDecline()),
   };
   return {
     hold,
@@ -94,8 +98,7 @@ export function uncoordinatedHold(request: LayerAcquire, onRelease: () => void):
     guide: registryGuide,
     revoked: new AbortController().signal,
     progress() {},
-    async release() {
-      onRelease();
-    },
+    release: async () => onRelease(),
+    decline: async () => onRelease(),
   };
 }

@@ -4,7 +4,7 @@ import type { Digest } from '../core/digest.ts';
 import { isLayerpullError, type LayerpullError } from '../core/errors.ts';
 import { type SessionId, toSessionId } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
-import type { AcquireReply, Hold, LayerAcquire, LayerReply, Outcome, Place, PlaceChange } from './locks.ts';
+import type { AcquireReply, Hold, LayerAcquire, LayerReply, Place, PlaceChange } from './locks.ts';
 import { type Asked, SessionBook } from './session-book.ts';
 import { defaultBounds, type SessionBounds } from './session-bounds.ts';
 import { SessionCalls } from './session-calls.ts';
@@ -179,17 +179,18 @@ class Session implements LockSession {
       onProgress: () => this.#link.noteProgress(),
       onRelease: async (outcome) => {
         const isAwaited = request.type !== 'pull' || active.waiters > 0;
-        const ended = this.#endHold(request, active, outcome, isAwaited);
+        const tell = () => this.#calls.release(request, token, outcome, isAwaited);
+        const ended = this.#endHold(request, active, tell);
         await (isAwaited ? ended : this.#calls.unlessOutOfReach(ended));
       },
+      onDecline: () => this.#endHold(request, active, () => this.#calls.decline(request, token)),
     });
     this.#book.hold(request, active);
     return active.hold;
   }
 
-  async #endHold(request: LayerAcquire, active: ActiveHold, outcome: Outcome, isAwaited: boolean) {
-    const { hold, token } = active;
-    if (!hold.revoked.aborted) await this.#calls.release(request, token, outcome, isAwaited);
+  async #endHold(request: LayerAcquire, active: ActiveHold, tell: () => Promise<void>) {
+    if (!active.hold.revoked.aborted) await tell();
     this.#book.endHold(request, active);
   }
 

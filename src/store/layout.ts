@@ -62,7 +62,7 @@ export async function openLayout(wanted: string): Promise<Layout> {
 }
 
 /** Nobody wants a store unpacked into their home: only an empty folder or an OCI layout becomes one. */
-async function refuseForeignFolder(root: string): Promise<void> {
+export async function refuseForeignFolder(root: string): Promise<void> {
   const names = (await readdir(root)).filter((name) => !name.startsWith('.') && name !== 'lost+found');
   if (names.length === 0 || names.includes('oci-layout')) return;
   throw new LayerpullError('store_unusable', `${root} is not a content store: it holds other files`, {

@@ -19,6 +19,8 @@ import { readDocument } from './peek.ts';
 import { createReferences } from './reference-book.ts';
 import type { References } from './references.ts';
 import { collectWrong } from './repair.ts';
+import type { Shelf } from './shelf.ts';
+import { openShelf } from './shelf-files.ts';
 import type { OpenSink } from './sink.ts';
 import { settleTrash } from './trash.ts';
 
@@ -43,6 +45,8 @@ export interface Store {
   readonly garbage: Garbage;
   /** Keeps a manifest or an index under its digest. @throws LayerpullError `digest_mismatch`, `size_mismatch`, `store_*` */
   putDocument(descriptor: Descriptor, bytes: Uint8Array): Promise<void>;
+  /** Takes the shelf of a program with a catalog of its own. @throws LayerpullError `data_in_use`, `store_*` */
+  shelf(name: string): Promise<Shelf>;
 }
 
 /** Partials that nobody touched for this long are not coming back. */
@@ -74,6 +78,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
         replaceFile(blobPath(layout, descriptor.digest), bytes, ingestPath(layout)),
       );
     },
+    shelf: (name) => openShelf(layout, name, log),
   };
 }
 

@@ -11,6 +11,7 @@ import type { ImageRecord } from './image-store.ts';
 import { foreignEntries, type StoredImage } from './index-json.ts';
 import type { Layout } from './layout.ts';
 import type { ImageBlobs, Reference, ReferenceBook, References, Unreadable } from './references.ts';
+import { shelvedBlobs } from './shelf-files.ts';
 
 export interface ReferencesOptions {
   readonly layout: Layout;
@@ -57,13 +58,16 @@ async function isStillRecorded(layout: Layout, image: ImageRecord): Promise<bool
 }
 
 /**
- * Claims are read before images: a pull that ends in between has its image recorded by then. The other way round, it
- * would be in neither.
+ * Claims are read before images and catalogs: a pull that ends in between has its image recorded, or its blobs in the
+ * catalog of a containerd, by then. The other way round, it would be in neither.
  */
 async function readBook(layout: Layout, documents: Documents, wallNowMs: number): Promise<ReferenceBook> {
   const writing = new BookWriter(documents);
   for (const { name, node, digests } of await liveClaims(layout, wallNowMs)) {
     writing.add(digests, { kind: 'pull', name, ...(node === undefined ? {} : { node: toNodeId(node) }) });
+  }
+  for (const { name, digests } of await shelvedBlobs(layout)) {
+    writing.add(digests, { kind: 'containerd', name });
   }
   const { images, damaged } = await readRecords(layout);
   for (const image of images) await writing.addImage(image);

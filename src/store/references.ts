@@ -9,7 +9,9 @@ export type Reference =
   /** A pull that runs now, on this node. */
   | { readonly kind: 'pull'; readonly name: string; readonly node?: NodeId }
   /** An entry that another tool wrote into `index.json`. */
-  | { readonly kind: 'index'; readonly name: string };
+  | { readonly kind: 'index'; readonly name: string }
+  /** The catalog of a containerd, by the name of its shelf. */
+  | { readonly kind: 'containerd'; readonly name: string };
 
 /** All references of a store at one moment. How often a blob is referenced is the number of its references. */
 export interface ReferenceBook {
@@ -52,7 +54,7 @@ export interface ImageBlobs {
 
 /**
  * Which blobs are needed. References are files, and what counts is derived from them whenever it is asked for: the
- * recorded images, the entries of other tools in `index.json`, and what running pulls claim.
+ * recorded images, the entries of other tools in `index.json`, what running pulls claim, and the catalogs of containerds.
  */
 export interface References {
   /**

@@ -24,7 +24,7 @@ function setUp() {
     const ended = { is: false };
     const readers = () => state.readers;
     const server = parts.isAlone ? undefined : upstream;
-    void drain({ upstream: server, readers, clients: mirror, clock, log: silentLog }, 10_000).then(() => {
+    void drain({ upstream: server, readers, clients: [mirror], clock, log: silentLog }, 10_000).then(() => {
       ended.is = true;
     });
     return ended;

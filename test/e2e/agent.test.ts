@@ -66,6 +66,7 @@ describe('an agent', () => {
       store,
       peerUrl: expect.stringMatching(/^http:/),
       registryUrl: null,
+      contentSocket: null,
     });
   });
 

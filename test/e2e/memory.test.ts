@@ -1,20 +1,14 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
 import { pushImage } from '../support/images.ts';
+import { peakMemory } from '../support/peak-memory.ts';
 import { resultOf, startPull } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
 import { tempDir } from '../support/temp.ts';
 
 const mib = 1_048_576;
-
-/** The most memory a process ever had, in bytes, as Linux keeps it. */
-function peakMemory(pid: number): number {
-  const [, kib = '0'] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kib) * 1_024;
-}
 
 /** Pulls an image with one layer of this size and measures the process just before its last bytes arrive. */
 async function peakOfPull(layerBytes: number): Promise<number> {

@@ -12,8 +12,8 @@ describeWith(['docker-registry', 'containerd', 'busybox'], 'containerd behind a 
     const image = await pushImage(registry, 'library/busybox', { busybox: true, layers: [200_000] });
     const mirror = await startMirror();
     const [one, two] = [await startContainerd(), await startContainerd()];
-    for (const { configureHost } of [one, two]) {
-      configureHost('_default', clientConfig({ client: 'containerd', url: mirror.url }));
+    for (const node of [one, two]) {
+      node.configureHost('_default', clientConfig({ client: 'containerd', url: mirror.url }));
     }
     const pull = (node: typeof one) =>
       node.ctr(

@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import { describe, expect, it } from 'vitest';
+import { readContainerdConfig } from '../../src/containerd/config-file.ts';
+import { checkContainerdConfig } from '../../src/doctor/containerd-config.ts';
 import { reportMissing } from '../support/components.ts';
 import {
   commandLines,
@@ -14,7 +16,11 @@ import {
 import { inRoot } from '../support/root.ts';
 import { tempDir } from '../support/temp.ts';
 
-const units = ['systemd/layerpull-agent.service', 'systemd/layerpull-lock.service'];
+const units = [
+  'systemd/layerpull-agent.service',
+  'systemd/layerpull-content.service',
+  'systemd/layerpull-lock.service',
+];
 const manifests = ['kubernetes/agent.yaml', 'kubernetes/lock-server.yaml'];
 const workloads = new Set(['DaemonSet', 'Deployment']);
 
@@ -34,6 +40,7 @@ describe('the files in examples/deploy', () => {
   it('are all checked here', () => {
     expect(deployFiles()).toEqual([
       'Containerfile',
+      'containerd/config.toml',
       'containerd/hosts.toml',
       'docker/daemon.json',
       ...manifests,
@@ -50,6 +57,7 @@ describe('the files in examples/deploy', () => {
       'kubernetes/agent.yaml agent',
       'kubernetes/lock-server.yaml serve',
       'systemd/layerpull-agent.service agent',
+      'systemd/layerpull-content.service content-plugin',
       'systemd/layerpull-lock.service serve',
     ]);
   });
@@ -60,6 +68,17 @@ describe('the configuration of clients', () => {
     expect(parseToml(readDeployFile('containerd/hosts.toml'))).toEqual({
       host: { [`http://${mirror}`]: { capabilities: ['pull', 'resolve'] } },
     });
+  });
+
+  it('has containerd keep its content with the plugin of the unit, and nowhere else', async () => {
+    const config = await readContainerdConfig(inRoot('examples', 'deploy', 'containerd', 'config.toml'));
+    const { value } =
+      readUnit('systemd/layerpull-content.service').find(({ name }) => name === 'ExecStart') ?? {};
+    const socket = /--socket (\S+)/
+      .exec(value ?? '')?.[1]
+      ?.replace(/^\$\{RUNTIME_DIRECTORY\}/, '/run/layerpull');
+    const [finding, ...others] = checkContainerdConfig(config, socket);
+    expect([finding?.verdict, others]).toEqual(['ok', []]);
   });
 
   it('is TOML for podman, with the registry as the path of its mirror', () => {
@@ -91,6 +110,7 @@ describe.each(units)('the unit %s', (file) => {
   it('sets every variable of its command line', () => {
     const known = [
       ...(valuesOf('StateDirectory').length === 1 ? ['STATE_DIRECTORY'] : []),
+      ...(valuesOf('RuntimeDirectory').length === 1 ? ['RUNTIME_DIRECTORY'] : []),
       ...(valuesOf('LoadCredential').length === 1 ? ['CREDENTIALS_DIRECTORY'] : []),
       ...(valuesOf('EnvironmentFile').length === 1 ? variablesOf('systemd/agent.env') : []),
     ];

@@ -4,6 +4,7 @@ import { LayerpullError } from '../../src/core/errors.ts';
 import { type RunLayerOptions, runLayer } from '../../src/hooks/layer.ts';
 import type { LayerEvent } from '../../src/hooks/layer-events.ts';
 import type { LayerDownload } from '../../src/hooks/layer-run.ts';
+import { LockUnused } from '../../src/hooks/layer-unused.ts';
 import { createSlots } from '../../src/orchestrator/pool.ts';
 import { blobOf, piecesOf, type TestBlob } from '../support/blobs.ts';
 import { createFakeBlobStore } from '../support/fake-blob-store.ts';
@@ -135,6 +136,21 @@ describe('a granted layer', () => {
     };
     await expect(run(layer, { download })).rejects.toMatchObject({ code: 'registry_unreachable' });
     expect(locks.released).toMatchObject([{ outcome: { success: false, class: 'node' } }]);
+    expect(store.partials.get(layer.digest)).toHaveLength(5);
+  });
+
+  it('is declined, not released, where its download cannot use it: who runs it hears so, and what came is kept', async () => {
+    const { run, locks, store } = setUp();
+    store.partials.set(layer.digest, layer.bytes.subarray(0, 5));
+    const unused = new LockUnused('nobody reads');
+    const told: unknown[] = [];
+    const download: LayerDownload = () => {
+      throw unused;
+    };
+    const updateReferences = async (_: string, __: string, result: unknown) => void told.push(result);
+    await expect(run(layer, { download, callbacks: { updateReferences } })).rejects.toBe(unused);
+    expect([locks.givenBack.length, locks.released, locks.held.now]).toEqual([1, [], 0]);
+    expect(told).toEqual([{ success: false, error: unused }]);
     expect(store.partials.get(layer.digest)).toHaveLength(5);
   });
 

@@ -6,7 +6,11 @@ import { LayerpullError } from '../../src/core/errors.ts';
 import { type SessionId, toNodeId, toSessionId } from '../../src/core/ids.ts';
 import { createMemoryLocks } from '../../src/lock/backends/memory.ts';
 import { createEmbeddedLocks } from '../../src/lock/embedded.ts';
-import type { EmbeddedServer, EmbeddedServerOptions } from '../../src/lock/embedded-election.ts';
+import {
+  type EmbeddedServer,
+  type EmbeddedServerOptions,
+  takeLead,
+} from '../../src/lock/embedded-election.ts';
 import type { Locks } from '../../src/lock/locks.ts';
 import { blobOf } from '../support/blobs.ts';
 import { tempDir } from '../support/temp.ts';
@@ -36,8 +40,9 @@ function createStage() {
     const locks = serving.get(store);
     return guest(locks, () => serving.get(store) === locks);
   };
-  const open = () => {
+  const open = (more: { readonly stepsAside?: boolean } = {}) => {
     const locks = createEmbeddedLocks({
+      ...more,
       store,
       clock: systemClock,
       serve,
@@ -46,7 +51,7 @@ function createStage() {
     onTestFinished(() => locks.close());
     return locks;
   };
-  return { store, started, open };
+  return { store, serve, started, open };
 }
 
 /** A member's view of the service: closing it leaves the service alone, and it ends with the coordinator. */
@@ -118,6 +123,22 @@ describe('processes on one store without a server', () => {
     await join(b, 'node-b');
     await a.close();
     await join(b, 'node-c');
+    expect(started).toHaveLength(2);
+  });
+
+  it('leave the lead to an agent that waits for it, where they step aside, and go on with that one', async () => {
+    const { started, store, serve, open } = createStage();
+    const lasting = open({ stepsAside: true });
+    await join(lasting, 'lasting');
+    const waits: unknown[] = [];
+    const onWait = (coordinator: unknown) => void waits.push(coordinator);
+    const signal = new AbortController().signal;
+    const seat = await takeLead({ store, clock: systemClock, serve, isAgent: true }, onWait, signal);
+    onTestFinished(() => seat.close());
+    expect([seat.kind, waits.length, started.length]).toEqual(['coordinator', 1, 2]);
+    // What the other holds it may bring back.
+    expect(started[1]?.recoveryMs).toBeGreaterThan(0);
+    await join(lasting, 'again');
     expect(started).toHaveLength(2);
   });
 

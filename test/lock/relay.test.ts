@@ -73,6 +73,17 @@ describe('the locks of an agent', () => {
     expect((await upstreamView(stage))?.holder).toBeUndefined();
   });
 
+  it('decline at the lock server what a local holder declines: another of the domain goes on without an error', async () => {
+    const stage = createRelayStage();
+    const hold = heldBy(await stage.ask(stage.local('a'), pull));
+    const other = stage.other('b');
+    const waiting = await stage.ask(other, pull);
+    await settle(stage.clock, hold.decline());
+    await untilCalled(stage.clock, waiting);
+    heldBy(await stage.ask(other, pull));
+    expect((await upstreamView(stage))?.lastError).toBeUndefined();
+  });
+
   it('let a local holder wait behind somebody who has the lock at the lock server, then call it', async () => {
     const stage = createRelayStage();
     const first = heldBy(await stage.ask(stage.other('elsewhere'), pull));

@@ -15,7 +15,10 @@ import { registryGuide } from '../../src/lock/session-guides.ts';
 export interface FakeSessionLocks extends SessionLocks {
   readonly asked: LayerAcquire[];
   readonly released: { readonly token: number; readonly outcome: Outcome }[];
+  /** Places given up. */
   readonly declined: number[];
+  /** Tokens of locks that were declined. */
+  readonly givenBack: number[];
   /** Replies in this order; afterwards every request is granted. */
   reply(...replies: LayerReply[]): void;
   /** Locks held at once now, and at most so far. */
@@ -30,6 +33,7 @@ export function createFakeSessionLocks(): FakeSessionLocks {
     asked: [],
     released: [],
     declined: [],
+    givenBack: [],
     held: { now: 0, most: 0 },
     reply: (...more) => {
       replies.push(...more);
@@ -67,6 +71,10 @@ export function fakeHold(locks: FakeSessionLocks, request: Pick<LayerAcquire, 'r
     async release(outcome) {
       locks.held.now -= 1;
       locks.released.push({ token, outcome });
+    },
+    async decline() {
+      locks.held.now -= 1;
+      locks.givenBack.push(token);
     },
     revoke: (reason) => revocation.abort(reason),
   };

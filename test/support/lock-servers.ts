@@ -17,16 +17,19 @@ export interface LockServerStart {
   readonly ttlMs?: number;
   /** Modules that the process loads first. */
   readonly imports?: readonly string[];
+  /** Program with arguments that starts it. Default: none. */
+  readonly via?: readonly string[];
 }
 
 /** Starts `layerpull serve` in a process of its own, with times short enough for a test to see them pass. */
 export async function startLockServer(start: LockServerStart = {}): Promise<RunningLockServer> {
-  const { data, address = '127.0.0.1:0', ttlMs = 3_000, imports = [] } = start;
+  const { data, address = '127.0.0.1:0', ttlMs = 3_000, imports = [], via = [] } = start;
   const keep = data === undefined ? ['--ephemeral'] : ['--data', data];
   const nodeOptions = imports.map((file) => `--import=${pathToFileURL(file)}`).join(' ');
   const child = await spawnCli(['serve', '--addr', address, '--session-ttl', `${ttlMs}ms`, ...keep], {
     env: { NODE_OPTIONS: nodeOptions || undefined },
+    via,
   });
-  const [url] = await child.stdout.waitFor(/http:\/\/127\.0\.0\.1:\d+/);
+  const [url] = await child.stdout.waitFor(/http:\/\/[\d.]+:\d+/);
   return { url, address: new URL(url).host, child };
 }

@@ -4,6 +4,7 @@ import https from 'node:https';
 import path from 'node:path';
 import { type AccessEntry, countBlobGets, parseAccessLog } from './access-log.ts';
 import { requireComponent } from './component-list.ts';
+import type { NetworkHost } from './netns.ts';
 import { spawnProcess } from './processes.ts';
 import { tempDir } from './temp.ts';
 
@@ -43,6 +44,8 @@ export interface RealRegistryOptions {
   readonly remoteUrl?: string;
   /** Serve what this registry has, from the same files. */
   readonly filesOf?: Pick<RealRegistry, 'dataDir'>;
+  /** Serve on another host, which only programs there reach: not this process, nor its `accessLog`. Default: on this one. */
+  readonly on?: Pick<NetworkHost, 'address' | 'via'>;
 }
 
 export interface RegistryTls {
@@ -64,8 +67,9 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
   const file = path.join(dir, 'config.json');
   writeFileSync(path.join(dir, 'htpasswd'), `${credentials.username}:${passwordHash}\n`);
   writeFileSync(file, JSON.stringify(configOf(dir, options)));
-  const child = await spawnProcess(program, ['serve', file], { env: { PATH: process.env['PATH'], ...env } });
-  const [, host = ''] = await child.stderr.waitFor(/listening on (127\.0\.0\.1:\d+)/);
+  const [command = program, ...args] = [...(options.on?.via ?? []), program, 'serve', file];
+  const child = await spawnProcess(command, args, { env: { PATH: process.env['PATH'], ...env } });
+  const [, host = ''] = await child.stderr.waitFor(/listening on ([\d.]+:\d+)/);
   const url = `${options.tls ? 'https' : 'http'}://${host}`;
   const dataDir = dataDirOf(dir, options);
 
@@ -98,13 +102,17 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
 
 /** YAML, of which JSON is a part. */
 function configOf(dir: string, options: RealRegistryOptions): unknown {
-  const { auth, tokens, tls, remoteUrl } = options;
+  const { auth, tokens, tls, remoteUrl, on } = options;
   const htpasswd = { realm: 'tests', path: path.join(dir, 'htpasswd') };
   return {
     version: '0.1',
     log: { level: 'info', accesslog: { disabled: false } },
     storage: { filesystem: { rootdirectory: dataDirOf(dir, options) }, delete: { enabled: true } },
-    http: { addr: '127.0.0.1:0', secret: 'of the tests', ...(tls ? { tls: tlsFiles(dir, tls) } : {}) },
+    http: {
+      addr: `${on?.address ?? '127.0.0.1'}:0`,
+      secret: 'of the tests',
+      ...(tls ? { tls: tlsFiles(dir, tls) } : {}),
+    },
     ...(auth ? { auth: { htpasswd } } : {}),
     ...(tokens ? { auth: { token: tokens } } : {}),
     ...(remoteUrl === undefined ? {} : { proxy: { remoteurl: remoteUrl } }),

@@ -1,0 +1,95 @@
+import { withDeadline } from '../core/abort.ts';
+import type { Clock } from '../core/clock.ts';
+import type { HttpClient, HttpResponse } from '../http/client.ts';
+import { urlOn } from '../http/servers.ts';
+import { readJson } from '../http/short.ts';
+import { callError, labelOf, protocolError } from '../lock/backends/http/errors.ts';
+import { type Finding, fromError, ok, problem, warning } from './finding.ts';
+
+export interface LockServerParts {
+  readonly server: URL;
+  readonly http: HttpClient;
+  readonly clock: Clock;
+  /** Something that only members of the fleet may ask. @throws LayerpullError `lock_*` */
+  readonly askAsMember: () => Promise<unknown>;
+  readonly signal: AbortSignal;
+}
+
+/** Milliseconds for one answer. */
+const answerWithinMs = 5_000;
+/** Milliseconds by which clocks may differ before somebody should know. Certificates and logs are compared by them. */
+const differenceMs = 30_000;
+const label = labelOf(undefined);
+const check = 'lock server';
+
+/** Whether it lives, takes clients, and takes this one; and whether the two agree about the time. */
+export async function checkLockServer(parts: LockServerParts): Promise<readonly Finding[]> {
+  const name = label.name(parts.server).replace(/^the lock server /, '');
+  try {
+    const { differsMs } = await askHealth(parts);
+    const refusal = await askReadiness(parts);
+    if (refusal) {
+      const hint = 'give it more connections, or another lock server beside it';
+      return [problem(check, `${name} takes no new clients: ${refusal}`, hint, 'lock_unreachable')];
+    }
+    await parts.askAsMember();
+    return [ok(check, `${name} answers, and lets this node in`), ...clockFinding(name, differsMs)];
+  } catch (error) {
+    parts.signal.throwIfAborted();
+    return [fromError(check, error)];
+  }
+}
+
+async function askHealth(parts: LockServerParts): Promise<{ readonly differsMs: number | undefined }> {
+  const beforeMs = parts.clock.wallNow();
+  const { status, body, headers } = await get(parts, '/healthz');
+  const middleMs = (beforeMs + parts.clock.wallNow()) / 2;
+  if (status !== 200 || !isOk(body)) {
+    throw protocolError(label, 'GET /healthz', parts.server, `status ${status}`);
+  }
+  const theirMs = Date.parse(headers['date'] ?? '');
+  return { differsMs: Number.isNaN(theirMs) ? undefined : Math.abs(middleMs - theirMs) };
+}
+
+/** Why it takes no new clients; undefined where it does. */
+async function askReadiness(parts: LockServerParts): Promise<string | undefined> {
+  const { status, body } = await get(parts, '/readyz');
+  if (status === 200) return undefined;
+  if (status === 503) return textOf(body, 'message') ?? 'it is busy';
+  throw protocolError(label, 'GET /readyz', parts.server, `status ${status}`);
+}
+
+interface Got {
+  readonly status: number;
+  readonly headers: HttpResponse['headers'];
+  readonly body: unknown;
+}
+
+async function get({ http, server, clock, signal }: LockServerParts, path: string): Promise<Got> {
+  const late = () => Object.assign(new Error('no reply in time'), { code: 'ETIMEDOUT' });
+  try {
+    return await withDeadline(clock, answerWithinMs, signal, late, async (within) => {
+      const response = await http.send({ method: 'GET', url: urlOn(server, path), signal: within });
+      const body = await readJson(response, 65_536);
+      return { status: response.status, headers: response.headers, body };
+    });
+  } catch (error) {
+    throw callError(label, server, error, signal);
+  }
+}
+
+function isOk(body: unknown): boolean {
+  return textOf(body, 'status') === 'ok';
+}
+
+function textOf(body: unknown, name: string): string | undefined {
+  const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined;
+  return typeof value === 'string' ? value.slice(0, 200) : undefined;
+}
+
+function clockFinding(name: string, differsMs: number | undefined): Finding[] {
+  if (differsMs === undefined || differsMs < differenceMs) return [];
+  const seconds = Math.round(differsMs / 1_000);
+  const message = `this machine and ${name} differ by ${seconds} s`;
+  return [warning('clock', message, 'set both clocks, as with chrony or systemd-timesyncd')];
+}
