@@ -126,7 +126,7 @@ const homes: readonly { readonly packages: RegExp; readonly files: RegExp }[] = 
   { packages: /^fastify$/, files: /^(lock\/server|peer)\// },
   { packages: /^prom-client$/, files: /^lock\/server\/metrics\.ts$/ },
   { packages: /^lmdb$/, files: /^lock\/backends\/durable\/disk\.ts$/ },
-  { packages: /^(@grpc\/|protobufjs$)/, files: /^containerd\// },
+  { packages: /^(@grpc\/|protobufjs$)/, files: /^(containerd\/|lock\/backends\/etcd\/client\/)/ },
   // Its parts only: the whole takes long to load.
   { packages: /^@oclif\/core$/, files: /^$/ },
   { packages: /^@oclif\/core/, files: /^(command\.ts|oclif\.ts|commands\/|flags\/|hooks\/(init|finally)\/)/ },

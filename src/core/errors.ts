@@ -40,6 +40,9 @@ export const errorTable = {
   /** By the lock server: a token or a certificate is missing there or not accepted. */
   lock_denied: { exitCode: exitCodes.accessDenied, retryable: false },
 
+  /** By etcd, behind a lock server. */
+  etcd_denied: { exitCode: exitCodes.accessDenied, retryable: false },
+
   registry_unreachable: { exitCode: exitCodes.unavailable, retryable: true },
   registry_failed: { exitCode: exitCodes.unavailable, retryable: true },
   registry_stalled: { exitCode: exitCodes.unavailable, retryable: true },
@@ -47,6 +50,7 @@ export const errorTable = {
   rate_limited: { exitCode: exitCodes.unavailable, retryable: true },
   /** Other nodes gave nothing: a warning, for the pull goes on. */
   peers_unusable: { exitCode: exitCodes.unavailable, retryable: true },
+  etcd_unreachable: { exitCode: exitCodes.unavailable, retryable: true },
   timed_out: { exitCode: exitCodes.unavailable, retryable: true },
 
   digest_mismatch: { exitCode: exitCodes.wrongContent, retryable: true },
@@ -59,9 +63,12 @@ export const errorTable = {
   lock_unreachable: { exitCode: exitCodes.coordination, retryable: true },
   lock_refused: { exitCode: exitCodes.coordination, retryable: false },
   lock_protocol: { exitCode: exitCodes.coordination, retryable: false },
+  etcd_failed: { exitCode: exitCodes.coordination, retryable: false },
   session_unknown: { exitCode: exitCodes.coordination, retryable: true },
   lock_lost: { exitCode: exitCodes.coordination, retryable: true },
   holder_slow: { exitCode: exitCodes.coordination, retryable: true },
+  /** Other lock servers of the same etcd and prefix run with other bounds, or as another version. */
+  cluster_mismatch: { exitCode: exitCodes.coordination, retryable: false },
 
   /** Others cannot read from this node: a warning, for the pull goes on. */
   share_failed: { exitCode: exitCodes.coordination, retryable: true },
@@ -151,7 +158,7 @@ export function systemCodeOf(value: unknown): string | undefined {
 }
 
 function originOf(code: ErrorCode): ErrorOrigin {
-  if (code === 'lock_denied') return 'lock';
+  if (code === 'lock_denied' || code.startsWith('etcd_')) return 'lock';
   switch (errorTable[code].exitCode) {
     case exitCodes.usage:
     case exitCodes.interrupted:
