@@ -10,6 +10,8 @@ import {
   type Session,
 } from './state.ts';
 
+type Asking = Pick<ResourceRequest, 'nodeId' | 'sessionId'>;
+
 /** Who asks, and in which domain. */
 export interface Caller {
   readonly identity: Identity;
@@ -19,17 +21,19 @@ export interface Caller {
 }
 
 /** Undefined for a session that is not known. Asking anything is a sign of life after a broken stream. */
-export function callerOf(
-  state: MachineState,
-  { nodeId, sessionId }: Pick<ResourceRequest, 'nodeId' | 'sessionId'>,
-): Caller | undefined {
-  if (sessionId === undefined) {
-    state.goneNodes.delete(nodeId);
+export function callerOf(state: MachineState, asking: Asking): Caller | undefined {
+  const caller = findCaller(state, asking);
+  if (caller?.session) caller.session.cutMs = undefined;
+  else if (caller) state.goneNodes.delete(caller.nodeId);
+  return caller;
+}
+
+/** The same without a sign of life. */
+export function findCaller(state: MachineState, { nodeId, sessionId }: Asking): Caller | undefined {
+  if (sessionId === undefined)
     return { identity: nodeIdentity(nodeId), nodeId, session: undefined, domain: defaultDomain };
-  }
   const session = state.sessions.get(sessionId);
   if (!session) return undefined;
-  session.cutMs = undefined;
   return { identity: identityOf(sessionId), nodeId: session.nodeId, session, domain: session.domain };
 }
 

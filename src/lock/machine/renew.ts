@@ -84,11 +84,14 @@ function mayAdopt(
   return lock.lastToken === 0 || (state.isRecovering && lock.holder !== undefined && token > lock.lastToken);
 }
 
+/** New tokens stay above those that come back, and whole: a million a second for twelve days are left. */
+const maxFormer = Number.MAX_SAFE_INTEGER - 2 ** 40;
+
 /** Tokens never repeat, so one that was given out here, or came back already, is nobody else's. */
 function isFormer(
   { isRecovering, ownFromToken, nextToken, adoptedTokens }: MachineState,
   token: Token,
 ): boolean {
-  if (!Number.isSafeInteger(token + 1) || adoptedTokens.has(token)) return false;
+  if (token > maxFormer || adoptedTokens.has(token)) return false;
   return isRecovering || token < ownFromToken || token >= nextToken;
 }

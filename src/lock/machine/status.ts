@@ -1,7 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
-import type { ResourceRequest } from '../locks.ts';
+import type { ResourceRequest, StatusReply } from '../locks.ts';
 import { acquire } from './acquire.ts';
-import { type Caller, callerOf, holdOf, renewLease } from './callers.ts';
+import { type Caller, callerOf, findCaller, holdOf, renewLease } from './callers.ts';
 import type { Replies } from './commands.ts';
 import type { Step } from './events.ts';
 import { claimHold } from './grant.ts';
@@ -21,37 +21,60 @@ import { emptyView, viewLock } from './views.ts';
 /** How it stands for whoever asks. Asking is a sign of life: it keeps a place, and claims a grant. */
 export function status(state: MachineState, request: ResourceRequest, step: Step): Replies['status'] {
   const caller = callerOf(state, request);
+  const refused = caller && touch(state, caller, request, step);
+  const answer = lookStatus(state, request, step.nowMs);
+  if (answer.kind === 'unknown-session' || refused === undefined) return answer;
+  return { kind: 'status', status: { ...answer.status, error: refused } };
+}
+
+/** What asking changes. Answers why a client that missed its turn gets no place again. */
+function touch(
+  state: MachineState,
+  caller: Caller,
+  request: ResourceRequest,
+  step: Step,
+): string | undefined {
+  const lock = findLock(state, caller.domain, request.resourceId);
+  if (!lock) return undefined;
+  renewLease(lock, caller, step);
+  const key = placeKey({ identity: caller.identity, type: request.type });
+  // A client that only polls never asks for the lock again by itself.
+  const isLapsed = lock.farewells.get(key)?.why.kind === 'lapsed';
+  const again = isLapsed ? acquire(state, request, step) : undefined;
+  const hold = holdOf(lock, caller, request.type);
+  if (hold) claimHold(state, lock, hold, step);
+  const waiter = lock.queue.get(key);
+  if (waiter) waiter.seenMs = step.nowMs;
+  return again?.kind === 'refused' ? again.message : undefined;
+}
+
+/** The same answer as it stands, which changes nothing: nobody is heard by it, and no grant is claimed. */
+export function lookStatus(state: MachineState, request: ResourceRequest, nowMs: number): Replies['status'] {
+  const caller = findCaller(state, request);
   if (!caller) return { kind: 'unknown-session' };
   const lock = findLock(state, caller.domain, request.resourceId);
-  const view = () =>
-    lock
-      ? viewLock(state, lock, step.nowMs)
-      : emptyView(state, caller.domain, request.resourceId, step.nowMs);
-  const standing = lock ? standingOf(state, lock, caller, request, step) : nothing;
-  return { kind: 'status', status: { ...standing, view: view() } };
+  const view = lock
+    ? viewLock(state, lock, nowMs)
+    : emptyView(state, caller.domain, request.resourceId, nowMs);
+  const standing = lock ? standingOf(state, lock, caller, request, nowMs) : nothing;
+  return { kind: 'status', status: { ...standing, view } };
 }
 
 const nothing = { acquired: false, completed: false, success: false };
 
-function standingOf(state: MachineState, lock: Lock, caller: Caller, request: ResourceRequest, step: Step) {
+function standingOf(
+  state: MachineState,
+  lock: Lock,
+  caller: Caller,
+  request: ResourceRequest,
+  nowMs: number,
+): Omit<StatusReply, 'view'> {
   const key = placeKey({ identity: caller.identity, type: request.type });
-  const why = lock.farewells.get(key)?.why;
-  renewLease(lock, caller, step);
-  // A client that only polls never asks for the lock again by itself.
-  const again = why?.kind === 'lapsed' ? acquire(state, request, step) : undefined;
-  const hold = holdOf(lock, caller, request.type);
-  if (hold) {
-    claimHold(state, lock, hold, step);
-    return { ...nothing, acquired: true };
-  }
-  const waiter = lock.queue.get(key);
-  if (waiter) {
-    waiter.seenMs = step.nowMs;
-    return nothing;
-  }
-  const ending = endingOf(state, lock, request, step);
+  if (holdOf(lock, caller, request.type)) return { ...nothing, acquired: true };
+  if (lock.queue.get(key)) return nothing;
+  const ending = endingOf(state, lock, request, nowMs);
   const told = { acquired: false, completed: ending !== undefined, success: ending?.success ?? false };
-  if (again?.kind === 'refused') return { ...told, error: again.message };
+  const why = lock.farewells.get(key)?.why;
   return why?.kind === 'failed' ? { ...told, error: why.error } : told;
 }
 
@@ -60,7 +83,7 @@ function endingOf(
   state: MachineState,
   lock: Lock,
   { type }: ResourceRequest,
-  { nowMs }: Step,
+  nowMs: number,
 ): Ending | undefined {
   if (type === 'pull' && isFresh(state, lock.pullDone, nowMs)) return lock.pullDone;
   const ending = lock.holder?.type === type ? undefined : lock.endings.get(type);

@@ -8,13 +8,14 @@ const enough = 2;
 /** A heartbeat may come so much later than it should, in milliseconds. */
 const lateMs = 1_000;
 
+/** Milliseconds without a heartbeat after which a session is quiet. */
+export function quietMs({ options }: Pick<MachineState, 'options'>): number {
+  return options.heartbeatMs + lateMs;
+}
+
 /** Not heard of for longer than between two heartbeats: it was stopped, or is cut off. */
-export function isQuiet(
-  { options, resumedMs }: MachineState,
-  { heartbeatMs }: Session,
-  nowMs: number,
-): boolean {
-  return nowMs - Math.max(heartbeatMs, resumedMs) >= options.heartbeatMs + lateMs;
+export function isQuiet(state: MachineState, { heartbeatMs }: Session, nowMs: number): boolean {
+  return nowMs - Math.max(heartbeatMs, state.resumedMs) >= quietMs(state);
 }
 
 /**

@@ -4,10 +4,9 @@ import type { Outcome, ResourceRequest } from '../../../src/lock/locks.ts';
 import type { Change } from '../../../src/lock/machine/changes.ts';
 import type { Command, CommandOf } from '../../../src/lock/machine/commands.ts';
 import type { MachineEvent } from '../../../src/lock/machine/events.ts';
-import { machineOptions } from '../../../src/lock/machine/options.ts';
-import { createState, findLock, type MachineState } from '../../../src/lock/machine/state.ts';
-import { step } from '../../../src/lock/machine/step.ts';
+import { findLock, type MachineState } from '../../../src/lock/machine/state.ts';
 import type { About, Action, TokenChoice } from './actions.ts';
+import { bareMachine, type Stepper } from './stepper.ts';
 
 /** Four with sessions, two of them on a store of their own, and two without. */
 const people = [
@@ -43,15 +42,15 @@ export interface Played {
   readonly reply: unknown;
 }
 
-export function createPlayer(recoveryMs: number): Player {
+export function createPlayer(recoveryMs: number, stepper: Stepper = bareMachine(recoveryMs)): Player {
   let nowMs = 0;
-  const state = createState(machineOptions({ recoveryMs }), nowMs);
+  const { state } = stepper;
   const events: MachineEvent[] = [];
   const replies: unknown[] = [];
   const changes: (readonly Change[])[] = [];
 
   const run = <Kind extends Command['kind']>(command: CommandOf<Kind>): Played => {
-    const result = step(state, command, nowMs);
+    const result = stepper.step<Kind>(command, nowMs);
     events.push(...result.events);
     changes.push(result.changes);
     replies.push(result.reply ?? null);

@@ -2,9 +2,8 @@ import { digestOf } from '../../../src/core/digest.ts';
 import { type SessionId, type Token, toNodeId, toSessionId, toStoreId } from '../../../src/core/ids.ts';
 import type { Source } from '../../../src/lock/locks.ts';
 import type { Command, CommandOf, Replies } from '../../../src/lock/machine/commands.ts';
-import { machineOptions } from '../../../src/lock/machine/options.ts';
-import { createState, type MachineState } from '../../../src/lock/machine/state.ts';
-import { step } from '../../../src/lock/machine/step.ts';
+import type { MachineState } from '../../../src/lock/machine/state.ts';
+import { bareMachine, type Stepper } from '../machine/stepper.ts';
 
 export const layer = digestOf(Buffer.from('one layer'));
 export const total = 1_000;
@@ -55,8 +54,15 @@ export class SimulatedFleet {
   /** Pairs of nodes of which the second cannot reach the first. */
   readonly #blocked: ReadonlySet<string>;
 
-  constructor(setups: readonly NodeSetup[], blocked: readonly (readonly [number, number])[] = []) {
-    this.state = createState(machineOptions({ recoveryMs: 0 }), 0);
+  readonly #stepper: Stepper;
+
+  constructor(
+    setups: readonly NodeSetup[],
+    blocked: readonly (readonly [number, number])[] = [],
+    stepper: Stepper = bareMachine(0),
+  ) {
+    this.#stepper = stepper;
+    this.state = stepper.state;
     this.#blocked = new Set(blocked.map(([from, to]) => `n${from} n${to}`));
     this.nodes = setups.map((setup, index) => ({
       ...{ name: `n${index}`, sessionId: toSessionId(`s${index}`), setup, life: 'new', before: 'new' },
@@ -209,7 +215,7 @@ export class SimulatedFleet {
   }
 
   #run<Kind extends Command['kind']>(command: CommandOf<Kind>): Replies[Kind] {
-    const { reply, events } = step<Kind>(this.state, command, this.nowMs);
+    const { reply, events } = this.#stepper.step<Kind>(command, this.nowMs);
     for (const event of events) {
       if (event.kind !== 'session') continue;
       const node = this.nodes.find(({ sessionId }) => sessionId === event.sessionId);
