@@ -27,7 +27,7 @@ export interface StoreConfig extends CommonConfig {
 
 /** How a command reaches the lock service. */
 export interface CoordinationConfig extends StoreConfig {
-  /** Lock servers to try in this order. Empty: the processes on one store elect one of themselves. */
+  /** Lock servers of one service: any of them will do. Empty: the processes on one store elect one of themselves. */
   readonly servers: readonly URL[];
   /** What those servers, and peers, are told and checked by; undefined: nothing was given. */
   readonly trust?: TrustConfig | undefined;

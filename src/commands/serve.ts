@@ -3,6 +3,7 @@ import { BaseCommand, type CommandContext } from '../command.ts';
 import { composeServe } from '../compose/serve.ts';
 import { readServeConfig } from '../config/serve.ts';
 import type { GivenFlags } from '../config/values.ts';
+import { etcdFlags } from '../flags/etcd.ts';
 import { trustFlags } from '../flags/trust.ts';
 
 export default class Serve extends BaseCommand {
@@ -16,6 +17,7 @@ export default class Serve extends BaseCommand {
     '<%= config.bin %> serve --addr :8080',
     '<%= config.bin %> serve --addr :8080 --data /srv/layerpull --log-format json',
     '<%= config.bin %> serve --addr :8080 --token-file /etc/layerpull/fleet.token',
+    '<%= config.bin %> serve --addr :8080 --backend etcd://10.0.0.1:2379,10.0.0.2:2379,10.0.0.3:2379',
     '<%= config.bin %> serve --addr 127.0.0.1:0 --ephemeral',
   ];
 
@@ -32,6 +34,7 @@ export default class Serve extends BaseCommand {
     ephemeral: Flags.boolean({
       description: 'Keep everything in memory: after a restart running pulls bring back what they hold.',
     }),
+    ...etcdFlags,
     'no-queue': Flags.boolean({ description: 'Refuse a lock that is taken, instead of queueing.' }),
     'session-ttl': Flags.string({
       description: 'A node that is silent for this long loses its locks. Default: 15s.',

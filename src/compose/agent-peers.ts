@@ -2,7 +2,7 @@ import type { DaemonConfig, PeerAddress } from '../config/daemon.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { FleetTrust } from '../http/fleet-trust.ts';
-import { localAddressTowards } from '../http/local-address.ts';
+import { localAddressTowardsAny } from '../http/local-address.ts';
 import type { MirrorContent } from '../peer/mirror-port.ts';
 import { createPeerServer } from '../peer/server.ts';
 import type { Store } from '../store/oci-layout.ts';
@@ -48,7 +48,7 @@ export async function openPeers(
 
 const wildcards = new Set(['0.0.0.0', '::']);
 
-/** Who listens everywhere is reached where it reaches the lock server from. */
+/** Who listens everywhere is reached where it reaches a lock server from. */
 async function urlForOthers(
   { url, port }: { readonly url: string; readonly port: number },
   host: string,
@@ -56,9 +56,6 @@ async function urlForOthers(
 ): Promise<string> {
   if (!wildcards.has(host)) return url;
   const { protocol } = new URL(url);
-  for (const server of servers) {
-    const address = await localAddressTowards(server);
-    if (address) return `${protocol}//${address.includes(':') ? `[${address}]` : address}:${port}`;
-  }
-  return `${protocol}//localhost:${port}`;
+  const address = (await localAddressTowardsAny(servers)) ?? 'localhost';
+  return `${protocol}//${address.includes(':') ? `[${address}]` : address}:${port}`;
 }

@@ -11,7 +11,7 @@ import { drain } from './agent-drain.ts';
 import { openAgentMirror } from './agent-mirror.ts';
 import { openPeers } from './agent-peers.ts';
 import { Closers } from './closers.ts';
-import { locksOfServers } from './locks.ts';
+import { locksOfServers, nameOf } from './locks.ts';
 import type { RunningMirror } from './mirror.ts';
 import { openTrust } from './trust.ts';
 
@@ -111,7 +111,7 @@ function openUpstream(
   const locks: Locks = closers.add(locksOfServers(config, path, log));
   const session = closers.add(
     openLockSession({
-      ...{ locks, nodeId: node, storeId, clock, log, bounds },
+      ...{ locks, serverName: nameOf(servers), nodeId: node, storeId, clock, log, bounds },
       ...(peerUrl === undefined ? {} : { url: peerUrl }),
       ...(zone === undefined ? {} : { zone }),
       onWarning: ({ code, message, hint }) => log.warn({ code, hint }, `${message}; going on without it`),

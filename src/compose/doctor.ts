@@ -4,7 +4,7 @@ import { systemClock as clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { checkContainerd } from '../doctor/containerd.ts';
 import { type Check, type Finding, fromError, ok } from '../doctor/finding.ts';
-import { checkLockServer } from '../doctor/lock-server.ts';
+import { checkLockServer, tellWhichAnswer } from '../doctor/lock-server.ts';
 import { checkClock, checkNode } from '../doctor/machine.ts';
 import { checkRoom, checkStore } from '../doctor/store.ts';
 import { createFleetClient } from '../http/fleet-client.ts';
@@ -69,8 +69,9 @@ async function examineServers(
   try {
     const trust = openTrust(files, log);
     if (trust) closers.add({ close: async () => trust.close() });
-    const found = servers.map((server) => examineServer(server, config, { trust, closers, signal }));
-    return (await Promise.all(found)).flat();
+    const asked = servers.map((server) => examineServer(server, config, { trust, closers, signal }));
+    const found = await Promise.all(asked);
+    return [...found.flat(), ...tellWhichAnswer(servers, found)];
   } catch (error) {
     signal.throwIfAborted();
     return [fromError('lock server', error)];

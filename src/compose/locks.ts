@@ -28,10 +28,14 @@ export interface Coordination {
 }
 
 const names = {
-  server: 'the lock server',
   agent: 'the agent of the store',
   store: 'the process that coordinates the store',
 } as const;
+
+/** What messages call the lock servers together. */
+export function nameOf(servers: readonly URL[]): string {
+  return servers.length > 1 ? `the ${servers.length} lock servers` : 'the lock server';
+}
 
 /**
  * The locks of a server, or of the processes on the store, which are those of its agent where it has one.
@@ -47,7 +51,7 @@ export async function coordination(
   const isAgent = await hasAgent(store);
   if (config.servers.length > 0 && !isAgent) {
     const locks = locksOfServers(config, store, log);
-    return { locks, by: 'server', serverName: names.server, close: () => locks.close() };
+    return { locks, by: 'server', serverName: nameOf(config.servers), close: () => locks.close() };
   }
   const locks = createEmbeddedLocks({
     store,

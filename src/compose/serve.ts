@@ -21,7 +21,7 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Wires a lock server and listens. @throws LayerpullError `address_in_use`, `usage`, `data_*` */
+/** Wires a lock server and listens. @throws LayerpullError `address_in_use`, `usage`, `data_*`, `etcd_*`, `cluster_mismatch` */
 export async function composeServe(
   config: ServeConfig,
   { log }: { readonly log: Log },
@@ -37,10 +37,14 @@ export async function composeServe(
     const trust = openTrust(config.trust, log);
     closers.add({ close: async () => trust?.close() });
     const serving = await servingOf(trust);
-    const locks = closers.add(await openLocks(config, { log, metrics, onFailure: failure.reject }));
+    const locks = await openLocks(config, { log, metrics, closers, onFailure: failure.reject });
     metrics.countWith(() => locks.counts());
+    const figures = locks.clusterFigures?.bind(locks);
+    if (figures) metrics.clusterWith(figures);
     const onNodeGone = (nodeId: NodeId) => locks.nodeGone(nodeId);
-    const server = closers.add(createLockServer({ locks, log, clock, metrics, serving, onNodeGone }));
+    const trouble = () => locks.trouble?.();
+    const parts = { locks, log, clock, metrics, serving, onNodeGone, trouble };
+    const server = closers.add(createLockServer(parts));
     const { url } = await server.listen({ host: config.host, port: config.port });
     warnWhenOpen('the lock server', config.host, serving, log);
     return { url, failed: failure.promise, reload: trust?.reload, close: () => closers.close() };
@@ -59,21 +63,28 @@ function keepHeapSmall(): void {
 interface ServiceParts {
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Close the service. */
+  readonly closers: Closers;
   readonly onFailure: (error: unknown) => void;
 }
 
 async function openLocks(
-  { data, bounds }: ServeConfig,
-  { log, metrics, onFailure }: ServiceParts,
+  { data, backend, bounds, version }: ServeConfig,
+  { log, metrics, closers, onFailure }: ServiceParts,
 ): Promise<LockService> {
   const options = { clock, log, observe: metrics.observe, ...machineBounds(bounds) };
+  if (backend) {
+    const { openEtcdBackend } = await import('./etcd-backend.ts');
+    return await openEtcdBackend(backend, { ...options, version, onFailure }, closers);
+  }
   if (data !== undefined) {
     const { createDurableLocks } = await import('../lock/backends/durable/durable-locks.ts');
-    return await createDurableLocks({ ...options, directory: data, onFailure, onCommit: metrics.committed });
+    const onCommit = metrics.committed;
+    return closers.add(await createDurableLocks({ ...options, directory: data, onFailure, onCommit }));
   }
   const { createMemoryLocks } = await import('../lock/backends/memory.ts');
   // Wall time, so that tokens go on upwards after a restart that left nothing behind.
-  return createMemoryLocks({ ...options, firstToken: toToken(clock.wallNow() * 1_024) });
+  return closers.add(createMemoryLocks({ ...options, firstToken: toToken(clock.wallNow() * 1_024) }));
 }
 
 /** The times of a session keep their proportions: two heartbeats may get lost, and a grant outlasts one. */

@@ -2,7 +2,7 @@ import type { PeerAddress, ShareConfig } from '../config/share.ts';
 import { withDeadline } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import { LayerpullError, messageOf } from '../core/errors.ts';
-import { localAddressTowards } from '../http/local-address.ts';
+import { localAddressTowardsAny } from '../http/local-address.ts';
 import type { Announcement } from '../lock/locks.ts';
 import type { Store } from '../store/oci-layout.ts';
 import { type Door, linger, type Readers } from './linger.ts';
@@ -34,7 +34,7 @@ export interface Share {
 
 export interface ShareOptions {
   readonly config: ShareConfig;
-  /** Lock servers: the first that can be routed to says at which address this node is reached. */
+  /** Lock servers: one that can be routed to says at which address this node is reached. */
   readonly servers: readonly URL[];
   readonly store: Store;
   readonly serve: ServeLayers;
@@ -72,10 +72,8 @@ async function start({ config, servers, store, serve, clock }: ShareOptions): Pr
 async function findLocalAddress(servers: readonly URL[], clock: Clock): Promise<string> {
   const late = () => new Error(`no address was found within ${addressWithinMs / 1_000} s`);
   return await withDeadline(clock, addressWithinMs, undefined, late, async () => {
-    for (const server of servers) {
-      const address = await localAddressTowards(server);
-      if (address !== undefined) return address;
-    }
+    const address = await localAddressTowardsAny(servers);
+    if (address !== undefined) return address;
     throw new Error('no lock server can be routed to');
   });
 }

@@ -21,7 +21,10 @@ export function serverLocks(
   timeouts: HttpLocksTimeouts = {},
 ): Locks {
   const trust = openTrust(files, log);
-  const locks = createHttpLocks({ servers, version, clock, trust, timeouts });
+  const onMove = (from: URL, to: URL) => {
+    log.info({ from: from.href, to: to.href }, `the lock server ${from.host} fails: going on at ${to.host}`);
+  };
+  const locks = createHttpLocks({ servers, version, clock, trust, timeouts, onMove });
   if (!trust) return locks;
   const close = async () => {
     trust.close();

@@ -1,5 +1,6 @@
 import { LayerpullError } from '../core/errors.ts';
 import { type ListenAddress, readAddress } from './address.ts';
+import { type EtcdConfig, readEtcd } from './etcd.ts';
 import { readServingTrust, type TrustConfig } from './trust.ts';
 import {
   countIn,
@@ -14,8 +15,10 @@ import {
 
 export interface ServeConfig extends ListenAddress {
   readonly version: string;
-  /** Absolute path of what the server keeps; undefined keeps it in memory. */
+  /** Absolute path of what the server keeps; undefined keeps it in etcd, or in memory. */
   readonly data: string | undefined;
+  /** Undefined: this server is the only one. */
+  readonly backend?: EtcdConfig | undefined;
   readonly bounds: ServeBounds;
   /** Who may ask; undefined: everyone. */
   readonly trust?: TrustConfig | undefined;
@@ -39,10 +42,12 @@ export interface ServeBounds {
 
 /** @throws LayerpullError `usage` */
 export function readServeConfig(flags: GivenFlags, machine: Machine): ServeConfig {
+  const backend = readEtcd(flags, machine);
   return {
     version: machine.version,
     ...readAddress('addr', flags, machine, '127.0.0.1:8080'),
-    data: readData(flags, machine),
+    data: backend ? undefined : readData(flags, machine),
+    backend,
     bounds: readBounds(flags, machine),
     trust: readServingTrust(flags, machine),
   };

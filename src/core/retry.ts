@@ -1,5 +1,4 @@
 import type { Clock } from './clock.ts';
-import { isLayerpullError } from './errors.ts';
 
 export interface RetryOptions {
   readonly clock: Clock;
@@ -48,10 +47,15 @@ export const maxRetryAfterMs = 60_000;
  */
 export function pauseAfter(error: unknown, round: number, options: PauseOptions): number {
   const own = pauseBefore(round, options);
-  const asked = isLayerpullError(error) ? error.retryAfterMs : undefined;
+  const asked = retryAfterOf(error);
   if (asked === undefined) return own;
   const { random = Math.random } = options;
   return Math.max(own, Math.min(maxRetryAfterMs, asked) * (1 + random() / 10));
+}
+
+function retryAfterOf(error: unknown): number | undefined {
+  const asked = error instanceof Error && 'retryAfterMs' in error ? error.retryAfterMs : undefined;
+  return typeof asked === 'number' ? asked : undefined;
 }
 
 /** The same without a word from the server. */

@@ -24,13 +24,13 @@ const check = 'lock server';
 
 /** Whether it lives, takes clients, and takes this one; and whether the two agree about the time. */
 export async function checkLockServer(parts: LockServerParts): Promise<readonly Finding[]> {
-  const name = label.name(parts.server).replace(/^the lock server /, '');
+  const name = nameOf(parts.server);
   try {
     const { differsMs } = await askHealth(parts);
     const refusal = await askReadiness(parts);
     if (refusal) {
-      const hint = 'give it more connections, or another lock server beside it';
-      return [problem(check, `${name} takes no new clients: ${refusal}`, hint, 'lock_unreachable')];
+      const message = `${name} takes no new clients: ${refusal.reason}`;
+      return [problem(check, message, refusal.hint, 'lock_unreachable')];
     }
     await parts.askAsMember();
     return [ok(check, `${name} answers, and lets this node in`), ...clockFinding(name, differsMs)];
@@ -38,6 +38,21 @@ export async function checkLockServer(parts: LockServerParts): Promise<readonly 
     parts.signal.throwIfAborted();
     return [fromError(check, error)];
   }
+}
+
+/** Of several, with what was found of each: which of them a client goes on with. Nothing where all are well, or none. */
+export function tellWhichAnswer(
+  servers: readonly URL[],
+  found: readonly (readonly Finding[])[],
+): readonly Finding[] {
+  const well = servers.filter((_, at) => found[at]?.every(({ verdict }) => verdict !== 'problem'));
+  if (well.length === 0 || well.length === servers.length) return [];
+  const names = well.map(nameOf).join(', ');
+  return [ok('lock servers', `clients go on with ${names}: ${well.length} of ${servers.length}`)];
+}
+
+function nameOf(server: URL): string {
+  return label.name(server).replace(/^the lock server /, '');
 }
 
 async function askHealth(parts: LockServerParts): Promise<{ readonly differsMs: number | undefined }> {
@@ -51,11 +66,24 @@ async function askHealth(parts: LockServerParts): Promise<{ readonly differsMs: 
   return { differsMs: Number.isNaN(theirMs) ? undefined : Math.abs(middleMs - theirMs) };
 }
 
+interface Refusal {
+  readonly reason: string;
+  readonly hint: string;
+}
+
 /** Why it takes no new clients; undefined where it does. */
-async function askReadiness(parts: LockServerParts): Promise<string | undefined> {
+async function askReadiness(parts: LockServerParts): Promise<Refusal | undefined> {
   const { status, body } = await get(parts, '/readyz');
   if (status === 200) return undefined;
-  if (status === 503) return textOf(body, 'message') ?? 'it is busy';
+  if (status === 503) {
+    const isFull = textOf(body, 'code') !== 'lock_unreachable';
+    return {
+      reason: textOf(body, 'message') ?? 'it is busy',
+      hint: isFull
+        ? 'give it more connections, or another lock server beside it'
+        : 'look at its etcd and at the network between the two; its log says more',
+    };
+  }
   throw protocolError(label, 'GET /readyz', parts.server, `status ${status}`);
 }
 

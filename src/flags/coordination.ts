@@ -9,7 +9,7 @@ export const storeFlag = {
 export const coordinationFlags = {
   server: Flags.string({
     description:
-      'Lock servers to try in this order. Without one, the pulls on one store coordinate themselves.',
+      'Lock server, or several that share their state: any of them will do. Without one, the pulls on one store coordinate themselves.',
     helpValue: 'URL[,URL]',
   }),
   ...storeFlag,

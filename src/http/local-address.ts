@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { isIP } from 'node:net';
+import { isLoopback } from './addresses.ts';
 
 /**
  * The address of this machine from which a server is reached, as others on that way would reach it. Nothing is sent:
@@ -14,6 +15,22 @@ export async function localAddressTowards({ hostname, port, protocol }: URL): Pr
     if (address !== undefined) return address;
   }
   return undefined;
+}
+
+/**
+ * The same towards the first of some servers that it is found for, without waiting for names that do not resolve. One
+ * that runs on this machine is reached by an address that means nothing to others, so any other one comes before it.
+ */
+export async function localAddressTowardsAny(servers: readonly URL[]): Promise<string | undefined> {
+  const looks = servers.map(localAddressTowards);
+  const forOthers = looks.map(async (look) => {
+    const address = await look;
+    if (address === undefined || isLoopback(address)) throw new Error('of no use to others');
+    return address;
+  });
+  return await Promise.any(forOthers).catch(async () =>
+    (await Promise.all(looks)).find((address) => address !== undefined),
+  );
 }
 
 function addressOf(type: 'udp4' | 'udp6', host: string, port: number): Promise<string | undefined> {

@@ -1,7 +1,9 @@
-import { withDeadline } from '../core/abort.ts';
+import { abortable, startDeadline } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import { retry } from '../core/retry.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from './client.ts';
+import { askInTurn, NoAnswer, type Patience } from './in-turn.ts';
+import { readRetryAfter } from './retry-after.ts';
 import type { Servers } from './servers.ts';
 import { urlOn } from './servers.ts';
 import { ReplyTooLong, TransportError } from './transport.ts';
@@ -10,11 +12,16 @@ export interface ShortClientOptions {
   readonly http: HttpClient;
   readonly servers: Servers;
   readonly clock: Clock;
-  /** Milliseconds for one try, from connecting to the last byte. Default 30,000. */
+  /** Milliseconds for one try, from connecting to the last byte, at however many servers. Default 30,000. */
   readonly timeoutMs?: number;
+  /** How long a server may be silent while there are others. Default 750 and 3,000 milliseconds. */
+  readonly patience?: Patience;
   /** Extra tries. Default 3. */
   readonly retries?: number;
-  /** Milliseconds between two tries; each pause is between half of it and all. Default 1,000. */
+  /**
+   * Milliseconds between two tries; each pause is between half of it and all. Default 1,000. A server that asks for
+   * longer gets it, up to ten seconds.
+   */
   readonly retryDelayMs?: number;
   /** Random number in [0, 1) for those pauses. Default `Math.random`. */
   readonly random?: () => number;
@@ -40,17 +47,25 @@ export interface ShortReply {
   readonly status: number;
   /** The JSON of the reply; undefined where there is none. */
   readonly body: unknown;
+  /** How many servers were asked, where none of them gave a better one. */
+  readonly tried?: number;
 }
 
 /** A request with a small JSON reply, with a timeout in all and a few tries. */
 export interface ShortClient {
   /**
-   * Tries again on network errors and on 502, 503 and 504, on the next server if there are several; every other
-   * reply is handed back whatever its status.
+   * Tries again on network errors and on 502, 503 and 504: at once at the next server if there are several, and all of
+   * them once more after a pause. What may be repeated does not wait for a silent server alone, and a 401 counts where
+   * all say so. Every other reply is handed back whatever its status.
    * @throws TransportError
    */
   send(request: ShortRequest): Promise<ShortReply>;
 }
+
+/** No reply takes long to make, so a server that is silent for as long as this is worth a question elsewhere. */
+export const standardPatience: Patience = { askNextMs: 750, leaveMs: 3_000 };
+/** The longest pause that a server may ask for: sessions end without a word for 15 seconds. */
+const maxRetryAfterMs = 10_000;
 
 export function createShortClient(options: ShortClientOptions): ShortClient {
   return { send: (request) => sendWithRetries(options, request) };
@@ -59,10 +74,12 @@ export function createShortClient(options: ShortClientOptions): ShortClient {
 /** Carries a reply that is worth another try through `retry`. */
 class Unavailable extends Error {
   readonly reply: ShortReply;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(reply: ShortReply) {
+  constructor(reply: ShortReply, retryAfterMs: number | undefined) {
     super(`answered ${reply.status}`);
     this.reply = reply;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -74,7 +91,7 @@ async function sendWithRetries(options: ShortClientOptions, request: ShortReques
       retries: request.retries ?? options.retries ?? 3,
       delayMs: options.retryDelayMs ?? 1_000,
       ...(options.random ? { random: options.random } : {}),
-      shouldRetry: (error) => mayRepeat(error, repeatable),
+      shouldRetry: (error) => mayRepeat(error, repeatable) && !isLasting(error),
       signal: request.signal,
     });
   } catch (error) {
@@ -84,37 +101,68 @@ async function sendWithRetries(options: ShortClientOptions, request: ShortReques
 }
 
 function mayRepeat(error: unknown, repeatable: boolean): boolean {
-  if (error instanceof ReplyTooLong || (error instanceof TransportError && error.isLasting)) return false;
+  if (error instanceof ReplyTooLong) return false;
   return repeatable || (error instanceof TransportError && error.unsent);
 }
 
-/** One try: a server that cannot be connected to costs no pause while another is left. */
+/** The same server will not change its mind soon. */
+function isLasting(error: unknown): boolean {
+  if (error instanceof TransportError) return error.isLasting;
+  return error instanceof Unavailable && !isOut(error.reply);
+}
+
+function isOut({ status }: ShortReply): boolean {
+  return status >= 502 && status <= 504;
+}
+
+/** Another server may know the token already, or still; and where no JSON comes from, something else listens. */
+function isWorthAnother(reply: ShortReply): boolean {
+  const { status, body } = reply;
+  return isOut(reply) || status === 401 || (body === undefined && (status === 200 || status >= 400));
+}
+
+/** One try, at as many servers as it takes. */
 async function sendToAny(options: ShortClientOptions, request: ShortRequest): Promise<ShortReply> {
-  const { servers } = options;
-  for (let left = servers.count; ; left -= 1) {
-    const server = servers.current();
-    try {
-      return await sendOnce(options, request, server);
-    } catch (error) {
-      request.signal?.throwIfAborted();
-      servers.failed(server);
-      if (left <= 1 || !(error instanceof TransportError && error.unsent)) throw error;
-    }
+  const { http, servers, clock, patience = standardPatience } = options;
+  const { repeatable = true } = request;
+  const timeoutMs = request.timeoutMs ?? options.timeoutMs ?? 30_000;
+  const { signal, end } = startDeadline(clock, timeoutMs, request.signal, late);
+  const ask = (server: URL, ended: AbortSignal) => sendOnce(http, request, server, ended);
+  try {
+    if (servers.count === 1) return await ask(servers.current(), signal);
+    const mayGoOn = (error: unknown) => mayRepeat(error, repeatable);
+    const turn = { servers, clock, patience, signal, ask, mayOverlap: repeatable, mayGoOn };
+    return (await askInTurn(turn)).value;
+  } catch (error) {
+    request.signal?.throwIfAborted();
+    throw error instanceof NoAnswer ? spokesman(error) : error;
+  } finally {
+    end();
   }
 }
 
+function late(): Error {
+  return Object.assign(new Error('no reply in time'), { code: 'ETIMEDOUT' });
+}
+
+/** The last failure that may pass speaks for all of them. */
+function spokesman({ failures }: NoAnswer): unknown {
+  const error = (failures.findLast(({ error }) => !isLasting(error)) ?? failures.at(-1))?.error;
+  const tried = failures.length;
+  if (error instanceof TransportError) return new TransportError(error.server, error.cause, tried);
+  if (error instanceof Unavailable) return new Unavailable({ ...error.reply, tried }, error.retryAfterMs);
+  return error;
+}
+
 async function sendOnce(
-  options: ShortClientOptions,
+  http: HttpClient,
   request: ShortRequest,
   server: URL,
+  signal: AbortSignal,
 ): Promise<ShortReply> {
-  const timeoutMs = request.timeoutMs ?? options.timeoutMs ?? 30_000;
-  const late = () => Object.assign(new Error('no reply in time'), { code: 'ETIMEDOUT' });
   try {
-    const reply = await withDeadline(options.clock, timeoutMs, request.signal, late, (signal) =>
-      exchange(options.http, request, server, signal),
-    );
-    if (reply.status >= 502 && reply.status <= 504) throw new Unavailable(reply);
+    const { retryAfterMs, ...reply } = await abortable(exchange(http, request, server, signal), signal);
+    if (isWorthAnother(reply)) throw new Unavailable(reply, retryAfterMs);
     return reply;
   } catch (error) {
     request.signal?.throwIfAborted();
@@ -128,7 +176,7 @@ async function exchange(
   request: ShortRequest,
   server: URL,
   signal: AbortSignal,
-): Promise<ShortReply> {
+): Promise<ShortReply & { readonly retryAfterMs: number | undefined }> {
   const { method, path, body, maxReplyBytes = 65_536 } = request;
   const response = await http.send({
     method,
@@ -140,7 +188,9 @@ async function exchange(
     bodyTimeoutMs: 0,
     signal,
   });
-  return { server, status: response.status, body: await readJson(response, maxReplyBytes) };
+  const askedMs = readRetryAfter(response.headers);
+  const retryAfterMs = askedMs === undefined ? undefined : Math.min(maxRetryAfterMs, askedMs);
+  return { server, status: response.status, body: await readJson(response, maxReplyBytes), retryAfterMs };
 }
 
 /** The JSON of a response, or undefined where its body is empty or something else. */

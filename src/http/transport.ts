@@ -9,10 +9,14 @@ export class TransportError extends Error {
   readonly unsent: boolean;
   /** The two do not agree about TLS: the same comes of another try. */
   readonly isLasting: boolean;
+  /** How many servers were asked before this came of it. */
+  readonly tried: number;
 
-  constructor(server: URL, cause: unknown) {
+  /** @param tried default 1 */
+  constructor(server: URL, cause: unknown, tried = 1) {
     super(transportProblem(cause), { cause });
     this.server = server;
+    this.tried = tried;
     this.isLasting = tlsProblemOf(cause) !== undefined;
     this.unsent = this.isLasting || isConnectFailure(cause);
   }

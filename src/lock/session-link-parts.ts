@@ -34,9 +34,13 @@ export type Silence = (ms: number) => LayerpullError;
 
 /** @param name of that server in messages */
 export function silenceOf(name = 'the lock server'): Silence {
-  const details = { hint: 'see whether it runs and can be reached from here' };
+  const details = { hint: 'see what runs there, and whether it can be reached from here' };
   return (ms) =>
-    new LayerpullError('lock_unreachable', `${name} did not answer within ${ms / 1_000} s`, details);
+    new LayerpullError(
+      'lock_unreachable',
+      `${name} did not answer within ${Math.max(1, Math.round(ms / 100)) / 10} s`,
+      details,
+    );
 }
 
 export function isUnknownSession(error: unknown): boolean {

@@ -1,10 +1,10 @@
 import { withDeadline } from '../core/abort.ts';
 import { LayerpullError, toLayerpullError } from '../core/errors.ts';
-import { pauseBefore } from '../core/retry.ts';
 import type { SessionInfo, SessionSnapshot } from './locks.ts';
 import { Bell } from './session-bell.ts';
 import type { Asked } from './session-book.ts';
 import { isUnknownSession, type LinkParts } from './session-link-parts.ts';
+import { pauseBeforeStream, StreamMoved } from './stream-moved.ts';
 
 /** The line to the lock server: opens the session on first use, then keeps it by a stream and heartbeats. */
 export class SessionLink {
@@ -178,18 +178,20 @@ export class SessionLink {
   /** Opens it again whenever it breaks; one that breaks soon and often less and less often. */
   async #keepStream(): Promise<void> {
     const { clock, bounds, random } = this.#parts;
-    const { reconnectMs: delayMs, maxReconnectMs: maxDelayMs } = bounds;
     let failures = 0;
+    let pauseMs: number;
     do {
       await this.#reopening?.catch(() => {});
       const startedMs = clock.now();
-      await this.#readStream();
+      const hasMoved = await this.#readStream();
       this.#streamIsUp = false;
-      failures = clock.now() - startedMs < maxDelayMs ? failures + 1 : 1;
-    } while (await this.#pause(pauseBefore(failures - 1, { delayMs, factor: 2, maxDelayMs, random })));
+      failures = clock.now() - startedMs < bounds.maxReconnectMs ? failures + 1 : 1;
+      pauseMs = pauseBeforeStream({ failures, hasMoved, bounds, random });
+    } while (await this.#pause(pauseMs));
   }
 
-  async #readStream(): Promise<void> {
+  /** Answers whether it goes on at another server. */
+  async #readStream(): Promise<boolean> {
     const { locks, open, onEvent, share } = this.#parts;
     const moment = this.#moment();
     try {
@@ -201,8 +203,10 @@ export class SessionLink {
         if (event.kind === 'snapshot') share.heard(event);
         onEvent(event, moment());
       }
-    } catch {
+      return false;
+    } catch (error) {
       // A broken stream says nothing by itself: the heartbeat that follows finds out why.
+      return error instanceof StreamMoved;
     }
   }
 
@@ -228,17 +232,12 @@ export class SessionLink {
       return true;
     } catch (error) {
       if (this.#closing.signal.aborted) return false;
-      const failure = isUnknownSession(error) ? await this.#tryToReopen() : error;
+      const failure = isUnknownSession(error) ? await this.reopen().catch((reason) => reason) : error;
       if (failure === undefined) return false;
       this.#outSinceMs ??= startedMs;
       if (clock.now() - this.#outSinceMs >= bounds.outOfReachMs) this.lose(failure);
       return false;
     }
-  }
-
-  /** Answers the error when it failed. */
-  async #tryToReopen(): Promise<unknown> {
-    return await this.reopen().catch((error: unknown) => error);
   }
 
   async #renew(): Promise<SessionSnapshot> {

@@ -2,11 +2,11 @@ import * as v from 'valibot';
 import { LayerpullError } from '../core/errors.ts';
 import type { HttpResponse } from '../http/client.ts';
 import { readBeginning } from '../http/limits.ts';
+import { readRetryAfter } from '../http/retry-after.ts';
 import { ownCodeOf } from '../http/tls-problems.ts';
 import { transportProblem } from '../http/transport.ts';
 import { adviceFor, howToShowCertificate, howToSpeakHttps } from './connection-advice.ts';
 import { type Account, deniedHint } from './denied.ts';
-import { readRetryAfter } from './retry-after.ts';
 
 /** What was asked for, in the words of its error messages. */
 export interface Subject {

@@ -134,7 +134,12 @@ const pathPart = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$/;
 function checkRepository(path: string): void {
   if (path === '') throw invalid('the image reference has no repository name');
   if (/[A-Z]/.test(path)) {
-    throw invalid(`repository name ${quote(path)} has upper case`, `write ${quote(path.toLowerCase())}`);
+    const lower = path.toLowerCase();
+    const isName = lower.split('/').every((part) => pathPart.test(part));
+    throw invalid(
+      `repository name ${quote(path)} has upper case`,
+      isName ? `write ${quote(lower)}` : allowedName,
+    );
   }
   const parts = path.split('/');
   if (parts.includes('')) {

@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { type ServedLayers, startShare } from '../../src/compose/share.ts';
 import type { PeerAddress } from '../../src/config/share.ts';
@@ -45,6 +46,16 @@ describe('the address at which a pull serves', () => {
       'http://127.0.0.1:9',
     ]);
     expect(url).toBe('http://127.0.0.1:7041');
+  });
+
+  it('is rather one that other machines can use, where a lock server runs on this one', async () => {
+    const all = Object.values(networkInterfaces()).flatMap((some) => some ?? []);
+    // A machine without a network has but one address for all.
+    const own = all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
+    const servers = ['http://127.0.0.1:9', `http://${own}:9`, 'http://no-such-host.invalid:1'];
+    const { url, listened } = await share({ host: undefined, port: 0 }, servers);
+    expect(url).toBe(`http://${own}:7041`);
+    expect(listened).toEqual([{ host: own, port: 0 }]);
   });
 
   it('is the given one', async () => {

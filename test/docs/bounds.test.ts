@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readAgentConfig } from '../../src/config/agent.ts';
 import { readPullConfig } from '../../src/config/pull.ts';
 import { readServeConfig } from '../../src/config/serve.ts';
+import { standardPatience } from '../../src/http/short.ts';
 import { maxListBytes } from '../../src/lock/backends/http/call.ts';
 import { maxBodyBytes, maxHeartbeatBytes } from '../../src/lock/server/body.ts';
 import { defaultLimits } from '../../src/lock/server/limits.ts';
@@ -91,6 +92,7 @@ describe('docs/bounds.md', () => {
       `| request to a lock server, heartbeat | ${maxBodyBytes / 1_024} KiB, ${heartbeatMiB} MiB |`,
       `| answer of a lock server, list or heartbeat | 64 KiB, ${listMiB} MiB |`,
       `of one to a heartbeat | 30 s, ${defaultBounds.heartbeatTimeoutMs / 1_000} s |`,
+      `where that one answers | ${standardPatience.askNextMs / 1_000} s, ${standardPatience.leaveMs / 1_000} s |`,
       `| connections and streams of a lock server | ${defaultLimits.maxConnections.toLocaleString('en')} and ${defaultLimits.maxStreams.toLocaleString('en')} |`,
       `| ${defaultLimits.headersTimeoutMs / 1_000} s and ${defaultLimits.requestTimeoutMs / 1_000} s |`,
       `takes nothing of what waits for it | ${defaultLimits.stallMs / 1_000} s |`,

@@ -22,7 +22,7 @@ const elsewhere = new Set([
 describe('docs/doctor.md', () => {
   it('has a row for everything that is looked at, in the order of the output', () => {
     expect(checks).toEqual([
-      ...['node', 'clock', 'store', 'free space', 'lock server', 'registry'],
+      ...['node', 'clock', 'store', 'free space', 'lock server', 'lock servers', 'registry'],
       ...['containerd config', 'content plugin', 'containerd', 'containerd root'],
     ]);
   });

@@ -31,6 +31,7 @@ async function measured(): Promise<string> {
   const locks = createMemoryLocks({ clock, recoveryMs: 0, maxQueue: 2, observe: metrics.observe });
   onCleanup(() => locks.close());
   metrics.countWith(() => locks.counts());
+  metrics.clusterWith(() => ({ seats: 3, entriesWritten: 7, applyLagMs: 2 }));
   metrics.committed(1);
   const ask = (node: string) => ({ type: 'pull' as const, resourceId: layer, nodeId: toNodeId(node) });
   const end = (node: string, outcome: Outcome) => locks.release({ ...ask(node), outcome });

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { LayerpullError } from '../../src/core/errors.ts';
-import { checkLockServer } from '../../src/doctor/lock-server.ts';
+import { ok, problem, warning } from '../../src/doctor/finding.ts';
+import { checkLockServer, tellWhichAnswer } from '../../src/doctor/lock-server.ts';
 import { createHttpClient } from '../../src/http/client.ts';
 import { onCleanup } from '../support/cleanup.ts';
 
@@ -75,6 +76,18 @@ describe('the doctor of a lock server', () => {
     });
   });
 
+  it('says to look at its etcd where it is without one', async () => {
+    const [finding] = await look((request, response) => {
+      if (request.url === '/healthz') return healthy(request, response);
+      response.writeHead(503).end('{"message":"etcd is out of reach","code":"lock_unreachable"}');
+    });
+    expect(finding).toMatchObject({
+      code: 'lock_unreachable',
+      message: expect.stringMatching(/takes no new clients: etcd is out of reach$/),
+      hint: expect.stringMatching(/^look at its etcd/),
+    });
+  });
+
   it.each<[string, Answer, string]>([
     ['another service', (_, response) => response.writeHead(404).end('{}'), 'lock_protocol'],
     ['a page', (_, response) => response.end('<html>'), 'lock_protocol'],
@@ -111,5 +124,22 @@ describe('the doctor of a lock server', () => {
     const stop = new AbortController();
     const reason = new Error('enough');
     await expect(look(() => stop.abort(reason), { signal: stop.signal })).rejects.toBe(reason);
+  });
+});
+
+describe('the doctor of several lock servers', () => {
+  const servers = ['http://a:8080', 'http://b:8080', 'http://c:8080'].map((url) => new URL(url));
+  const well = [ok('lock server', 'answers'), warning('clock', 'differs')];
+  const ill = [problem('lock server', 'does not answer')];
+
+  it('says which of them clients go on with', () => {
+    expect(tellWhichAnswer(servers, [well, ill, well])).toEqual([
+      ok('lock servers', 'clients go on with http://a:8080, http://c:8080: 2 of 3'),
+    ]);
+  });
+
+  it('says nothing more where all are well, and where none is', () => {
+    expect(tellWhichAnswer(servers, [well, well, well])).toEqual([]);
+    expect(tellWhichAnswer(servers, [ill, ill, ill])).toEqual([]);
   });
 });

@@ -17,6 +17,8 @@ import { inRoot } from '../support/root.ts';
 import { tempDir } from '../support/temp.ts';
 
 const units = [
+  'etcd/etcd@.service',
+  'etcd/layerpull-lock@.service',
   'systemd/layerpull-agent.service',
   'systemd/layerpull-content.service',
   'systemd/layerpull-lock.service',
@@ -43,10 +45,17 @@ describe('the files in examples/deploy', () => {
       'containerd/config.toml',
       'containerd/hosts.toml',
       'docker/daemon.json',
+      'etcd/compose.yaml',
+      'etcd/etcd.env',
+      'etcd/etcd@.service',
+      'etcd/layerpull-lock@.service',
+      'etcd/lock.env',
       ...manifests,
       'podman/registries.conf',
       'systemd/agent.env',
-      ...units,
+      'systemd/layerpull-agent.service',
+      'systemd/layerpull-content.service',
+      'systemd/layerpull-lock.service',
     ]);
   });
 
@@ -54,6 +63,10 @@ describe('the files in examples/deploy', () => {
     const files = ['kubernetes/agent.yaml', 'systemd/layerpull-agent.service'];
     for (const file of files) expect(readDeployFile(file)).toMatch(/--registry-addr[= ]127\.0\.0\.1:5001/);
     expect(commandLines().map(({ file, command }) => `${file} ${command}`)).toEqual([
+      'etcd/compose.yaml serve',
+      'etcd/compose.yaml serve',
+      'etcd/compose.yaml serve',
+      'etcd/layerpull-lock@.service serve',
       'kubernetes/agent.yaml agent',
       'kubernetes/lock-server.yaml serve',
       'systemd/layerpull-agent.service agent',
@@ -112,7 +125,7 @@ describe.each(units)('the unit %s', (file) => {
       ...(valuesOf('StateDirectory').length === 1 ? ['STATE_DIRECTORY'] : []),
       ...(valuesOf('RuntimeDirectory').length === 1 ? ['RUNTIME_DIRECTORY'] : []),
       ...(valuesOf('LoadCredential').length === 1 ? ['CREDENTIALS_DIRECTORY'] : []),
-      ...(valuesOf('EnvironmentFile').length === 1 ? variablesOf('systemd/agent.env') : []),
+      ...valuesOf('EnvironmentFile').flatMap((path) => variablesOf(environmentFiles[path] ?? path)),
     ];
     const used = [
       ...valuesOf('ExecStart')
@@ -122,6 +135,13 @@ describe.each(units)('the unit %s', (file) => {
     expect(known).toEqual(expect.arrayContaining(used));
   });
 });
+
+/** What stands in the units, and the file here that goes there. */
+const environmentFiles: Readonly<Record<string, string>> = {
+  '/etc/layerpull/agent.env': 'systemd/agent.env',
+  '/etc/layerpull/etcd.env': 'etcd/etcd.env',
+  '/etc/layerpull/lock-%i.env': 'etcd/lock.env',
+};
 
 function variablesOf(file: string): string[] {
   const lines = readDeployFile(file).split('\n');
@@ -139,7 +159,10 @@ describe.runIf(isOnPath('systemd-analyze'))('systemd', () => {
   it.each(units)('takes %s', (file) => {
     const copy = path.join(tempDir(), path.basename(file));
     // It looks whether the program is there.
-    writeFileSync(copy, readDeployFile(file).replace('/usr/local/bin/layerpull', process.execPath));
+    writeFileSync(
+      copy,
+      readDeployFile(file).replace(/=\/usr\/(local\/bin\/layerpull|bin\/etcd) /, `=${process.execPath} `),
+    );
     const said = execFileSync('sh', ['-c', 'systemd-analyze verify "$0" 2>&1', copy], { encoding: 'utf8' });
     expect(said).toBe('');
   });

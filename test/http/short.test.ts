@@ -142,6 +142,128 @@ describe('the short client', () => {
     expect(clock.now()).toBe(0);
   });
 
+  it.each([
+    ['breaks the connection', (request, _response) => void request.socket.destroy()],
+    ['answers 502', json(502, {})],
+    ['answers 503', json(503, {})],
+    ['answers 504', json(504, {})],
+  ] satisfies [string, RequestListener][])(
+    'sends the same request to the next server at once when one %s, and stays there',
+    async (_, fault) => {
+      const bodies: string[] = [];
+      const listen = (answer: RequestListener): RequestListener => {
+        return async (request, response) => {
+          let text = '';
+          for await (const part of request) text += part;
+          bodies.push(text);
+          answer(request, response);
+        };
+      };
+      const [bad, good] = [await serve(listen(fault)), await serve(listen(json(200, {})))];
+      const { short, servers, clock } = client([bad, good]);
+      const request = { method: 'POST', path: '/lock', body: { request_id: 'r-1' } } as const;
+      expect(await short.send(request)).toMatchObject({ status: 200, server: good });
+      expect(await short.send(request)).toMatchObject({ status: 200, server: good });
+      expect(bodies).toEqual(Array(3).fill('{"request_id":"r-1"}'));
+      expect([servers.current(), clock.now()]).toEqual([good, 0]);
+    },
+  );
+
+  it('takes a 401 for an answer only where all servers give it, and does not ask for it again', async () => {
+    const asked: number[] = [];
+    const denying = (index: number) =>
+      serve((request, response) => {
+        asked.push(index);
+        json(401, { code: 'token_wrong' })(request, response);
+      });
+    const servers = [await denying(0), await denying(1)];
+    const request = { method: 'GET', path: '/' } as const;
+    expect(await client(servers).short.send(request)).toMatchObject({ status: 401, tried: 2 });
+    expect((await client(servers.slice(0, 1)).short.send(request)).status).toBe(401);
+    expect(asked).toEqual([0, 1, 0]);
+    const rest = [...servers, await serve(json(200, {}))];
+    expect((await client(rest).short.send(request)).status).toBe(200);
+  });
+
+  it.each([200, 404, 500])(
+    'goes on where something else listens, which answers %i without JSON',
+    async (status) => {
+      let asked = 0;
+      const stranger = await serve((_, response) => {
+        asked += 1;
+        response.writeHead(status, { 'content-type': 'text/html' }).end('<html>');
+      });
+      const request = { method: 'GET', path: '/' } as const;
+      const { short, servers } = client([stranger, await serve(json(200, {}))]);
+      expect((await short.send(request)).status).toBe(200);
+      expect([asked, servers.current() === stranger]).toEqual([1, false]);
+      expect((await client([stranger]).short.send(request)).status).toBe(status);
+      expect(asked).toBe(2);
+    },
+  );
+
+  it('does not send on what must not come twice and may have arrived', async () => {
+    const broken = await serve((request) => request.socket.destroy());
+    let requests = 0;
+    const other = await serve((request, response) => {
+      requests += 1;
+      json(200, {})(request, response);
+    });
+    const { short, clock } = client([broken, other]);
+    const once = short.send({ method: 'POST', path: '/lock', body: {}, repeatable: false });
+    await expect(once).rejects.toMatchObject({ name: 'TransportError', unsent: false });
+    const unsent = client([await deserted(), other]).short;
+    expect((await unsent.send({ method: 'POST', path: '/', body: {}, repeatable: false })).status).toBe(200);
+    expect([requests, clock.now()]).toEqual([1, 0]);
+  });
+
+  it('asks the next server as well while one is silent, and all of them within one timeout', async () => {
+    const arrived: string[] = [];
+    const silent = (name: string) => serve(() => void arrived.push(name));
+    const urls = [await silent('a'), await silent('b'), await silent('c')];
+    const { short, servers, clock } = client(urls, { retries: 0, timeoutMs: 5_000 });
+    const reply = short.send({ method: 'GET', path: '/' });
+    reply.catch(() => {});
+    await expect.poll(() => arrived).toEqual(['a']);
+    await clock.advance(750);
+    await expect.poll(() => arrived).toEqual(['a', 'b']);
+    await clock.advance(750);
+    await expect.poll(() => arrived).toEqual(['a', 'b', 'c']);
+    await clock.advance(3_499);
+    expect(clock.pending()).toBe(1);
+    await clock.advance(1);
+    await expect(reply).rejects.toMatchObject({ message: 'no reply in time', tried: 3 });
+    expect([servers.current(), clock.pending()]).toEqual([urls[0], 0]);
+  });
+
+  it('says how many servers were tried when none is left, and lets one speak that may come back', async () => {
+    const [gone, full] = [await deserted(), await serve(json(503, { message: 'full' }))];
+    const { short } = client([gone, full], { retries: 0 });
+    const request = { method: 'GET', path: '/' } as const;
+    expect(await short.send(request)).toMatchObject({ status: 503, server: full, tried: 2 });
+    const refused = client([gone, await deserted()], { retries: 0 }).short.send(request);
+    await expect(refused).rejects.toMatchObject({ message: 'connection refused', tried: 2 });
+    const [clear] = [await serve(json(200, {}))];
+    const noTls = new URL(clear.href.replace('http:', 'https:'));
+    const mixed = client([gone, noTls], { retries: 0 }).short.send(request);
+    await expect(mixed).rejects.toMatchObject({ message: 'connection refused', server: gone, tried: 2 });
+  });
+
+  it('heeds how long a server asks to wait, within bounds, when no other is left', async () => {
+    const askFor = async (retryAfter: string, count: number) => {
+      const busy: RequestListener = (_, response) =>
+        void response.writeHead(503, { 'retry-after': retryAfter }).end();
+      const urls = await Promise.all(Array.from({ length: count }, () => serve(busy)));
+      const { short, clock } = client(urls, { retries: 1, random: () => 0 });
+      await settled(clock, short.send({ method: 'GET', path: '/' }));
+      return clock.now();
+    };
+    expect(await askFor('4', 1)).toBe(4_000);
+    expect(await askFor('4', 2)).toBe(4_000);
+    expect(await askFor('3600', 1)).toBe(10_000);
+    expect(await askFor('soon', 1)).toBe(1_000);
+  });
+
   it('says that a connection was refused, and that nothing was sent', async () => {
     const { short } = client([await deserted()], { retries: 0 });
     await expect(short.send({ method: 'GET', path: '/' })).rejects.toMatchObject({

@@ -107,6 +107,11 @@ describe('a wrong reference', () => {
     expect(error.hint).toBeTruthy();
   });
 
+  it('in upper case proposes the lower case where that is a name', () => {
+    expect(errorOf('owner/App').hint).toBe('write "owner/app"');
+    expect(errorOf('owner//App').hint).not.toContain('owner//app');
+  });
+
   it('does not repeat a password', () => {
     const error = errorOf('user:hunter2@ghcr.io/owner/app');
     expect(error.message).toContain('credentials');

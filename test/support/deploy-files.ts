@@ -92,6 +92,7 @@ export interface CommandLine {
 export function commandLines(): CommandLine[] {
   return deployFiles().flatMap((file) => {
     if (file.endsWith('.service')) return linesOfUnit(file);
+    if (path.basename(file) === 'compose.yaml') return linesOfCompose(file);
     if (file.endsWith('.yaml')) return linesOfResources(file);
     return [];
   });
@@ -99,7 +100,32 @@ export function commandLines(): CommandLine[] {
 
 function linesOfUnit(file: string): CommandLine[] {
   const starts = readUnit(file).filter(({ name }) => name === 'ExecStart');
-  return starts.map(({ value }) => toCommandLine(file, value.split(' ').slice(1)));
+  const ours = starts.filter(({ value }) => value.startsWith('/usr/local/bin/layerpull '));
+  return ours.map(({ value }) => toCommandLine(file, value.split(' ').slice(1)));
+}
+
+/** A service of a compose file. */
+export interface ComposeService {
+  readonly name: string;
+  readonly image: string;
+  readonly command: readonly string[];
+}
+
+export function readComposeServices(file: string): ComposeService[] {
+  return readResources(file).flatMap((resource) => {
+    const { value } = resource.at('services');
+    const names = typeof value === 'object' ? Object.keys(value) : [];
+    return names.map((name) => ({
+      name,
+      image: resource.text(`services.${name}.image`),
+      command: resource.list(`services.${name}.command`).map((word) => `${word.value}`),
+    }));
+  });
+}
+
+function linesOfCompose(file: string): CommandLine[] {
+  const ours = readComposeServices(file).filter(({ image }) => image.includes('/layerpull:'));
+  return ours.map(({ command }) => toCommandLine(file, command));
 }
 
 function linesOfResources(file: string): CommandLine[] {

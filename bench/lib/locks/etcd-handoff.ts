@@ -1,4 +1,4 @@
-import { startEtcd } from './etcd.ts';
+import { startEtcdIfThere } from '../../../test/support/etcd.ts';
 import { createEtcdClient, type EtcdClient } from './etcd-client.ts';
 import type { HandOff } from './handoff-rounds.ts';
 import { forEach, range, within } from './many.ts';
@@ -12,7 +12,7 @@ const patienceMs = 20_000;
  * holder goes on by deleting its own. Undefined where etcd is not to be had.
  */
 export async function etcdHandOffs(waiters: number, seconds: number): Promise<HandOff[] | undefined> {
-  const etcd = await startEtcd();
+  const etcd = await startEtcdIfThere();
   if (!etcd) return undefined;
   const client = createEtcdClient(etcd.address);
   try {

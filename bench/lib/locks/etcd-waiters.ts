@@ -1,4 +1,4 @@
-import { startEtcd } from './etcd.ts';
+import { startEtcdIfThere } from '../../../test/support/etcd.ts';
 import { createEtcdClient, type EtcdClient } from './etcd-client.ts';
 import { forEach, range, within } from './many.ts';
 import { residentBytes } from './process-usage.ts';
@@ -15,7 +15,7 @@ const rounds = 3;
 
 /** The same on etcd: `count` streams watch a key until it is deleted. Undefined where etcd is not to be had. */
 export async function etcdWaiters(count: number): Promise<EtcdWaiters | undefined> {
-  const etcd = await startEtcd();
+  const etcd = await startEtcdIfThere();
   if (!etcd) return undefined;
   const clients = range(connections).map(() => createEtcdClient(etcd.address));
   try {

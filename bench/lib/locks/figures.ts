@@ -4,7 +4,10 @@ import { formatTable } from '../table.ts';
 /** One measured value beside what it should be and what somebody else reaches. */
 export interface Figure {
   readonly name: string;
-  readonly value: number;
+  /** Of one server with a disk of its own; undefined where it has no such thing. */
+  readonly value: number | undefined;
+  /** Of several servers over one etcd; undefined where etcd cannot be had. Absent: it was not measured there. */
+  readonly overEtcd?: number | undefined;
   /** How a value of this figure is written. */
   readonly format: (value: number) => string;
   readonly aim?: Aim;
@@ -46,21 +49,32 @@ export function aheadOfPeer(aim: Aim): Aim {
 
 /** A table, and below it the notes. */
 export function formatFigures(figures: readonly Figure[]): string {
-  const heading = ['figure', 'measured', 'aim', '', 'peer', 'of peer'];
+  const hasCluster = figures.some((figure) => 'overEtcd' in figure);
+  const heading = ['figure', 'measured', ...(hasCluster ? ['over etcd'] : []), 'aim', '', 'peer', 'of peer'];
   const notes = figures.flatMap(({ name, note }) => (note === undefined ? [] : [`${name}: ${note}\n`]));
-  return formatTable([heading, ...figures.map(rowOf)]) + (notes.length > 0 ? `\n${notes.join('')}` : '');
+  return (
+    formatTable([heading, ...figures.map((figure) => rowOf(figure, hasCluster))]) +
+    (notes.length > 0 ? `\n${notes.join('')}` : '')
+  );
 }
 
-function rowOf({ name, value, format, aim, peer }: Figure): string[] {
+function rowOf(figure: Figure, hasCluster: boolean): string[] {
+  const { name, value, format, aim, peer } = figure;
   const reached = peer?.value;
   return [
     name,
-    format(value),
+    value === undefined ? '' : format(value),
+    ...(hasCluster ? [clusterCell(figure)] : []),
     aim?.text ?? '',
-    aim ? `aim ${aim.isMet(value, reached) ? 'met' : 'missed'}` : '',
+    aim && value !== undefined ? `aim ${aim.isMet(value, reached) ? 'met' : 'missed'}` : '',
     peer ? `${peer.name} ${reached === undefined ? 'not installed' : format(reached)}` : '',
-    reached ? ratioText(value, reached) : '',
+    reached && value !== undefined ? ratioText(value, reached) : '',
   ];
+}
+
+function clusterCell(figure: Figure): string {
+  if (!('overEtcd' in figure)) return '';
+  return figure.overEtcd === undefined ? 'etcd not installed' : figure.format(figure.overEtcd);
 }
 
 function ratioText(value: number, reached: number): string {

@@ -24,6 +24,11 @@ export function range(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index);
 }
 
+/** A count in as many parts, of which none is larger than another by more than one. */
+export function shares(count: number, parts: number): number[] {
+  return range(parts).map((part) => Math.floor((count + parts - 1 - part) / parts));
+}
+
 /** @throws an error that names `what` when the promise takes longer */
 export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

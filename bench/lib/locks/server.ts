@@ -1,9 +1,11 @@
 import { cliEnv, cliProgram } from '../../../test/support/cli.ts';
 import { type Child, spawnProcess } from '../../../test/support/processes.ts';
+import { tempDir } from '../../../test/support/temp.ts';
 
 export interface ServerOptions {
-  /** Where it keeps its locks, across restarts. */
-  readonly dataDir: string;
+  /** Where it keeps its locks, across restarts: a folder, or an etcd that it shares with others. Default: a new folder. */
+  readonly dataDir?: string;
+  readonly backend?: string;
   /** Default: a free one. */
   readonly port?: number;
   /** Write a CPU profile there when the server ends. */
@@ -19,9 +21,11 @@ export interface Server {
 }
 
 /** `layerpull serve` of this build. */
-export async function startServer({ dataDir, port = 0, profileDir }: ServerOptions): Promise<Server> {
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { dataDir, backend, port = 0, profileDir } = options;
   const profile = profileDir === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profileDir];
-  const serve = ['serve', '--addr', `127.0.0.1:${port}`, '--data', dataDir, '--log-level', 'warn'];
+  const place = backend === undefined ? ['--data', dataDir ?? tempDir()] : ['--backend', backend];
+  const serve = ['serve', '--addr', `127.0.0.1:${port}`, ...place, '--log-level', 'warn'];
   return await startProgram([...profile, cliProgram(), ...serve]);
 }
 

@@ -22,6 +22,8 @@ export interface AppDeps extends StreamDeps {
   readonly metrics?: Metrics | undefined;
   /** Default: everyone is served. */
   readonly serving?: Serving | undefined;
+  /** Why nobody can be served now. Default: everybody can. */
+  readonly trouble?: (() => string | undefined) | undefined;
 }
 
 export function createApp(deps: AppDeps): FastifyInstance {
@@ -87,9 +89,11 @@ function sendInPieces(app: FastifyInstance): void {
 }
 
 /** `/healthz`: the process answers. `/readyz`: it takes new clients. */
-function addHealthRoutes(app: FastifyInstance, { streams, connections }: AppDeps): void {
+function addHealthRoutes(app: FastifyInstance, { streams, connections, trouble }: AppDeps): void {
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_, reply) => {
+    const reason = trouble?.();
+    if (reason !== undefined) return send(reply, wireError(503, reason, 'lock_unreachable'));
     if (connections.isFull)
       return send(reply, wireError(503, 'as many connections are open as there may be', 'full'));
     if (streams.isFull)

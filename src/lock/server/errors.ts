@@ -55,6 +55,11 @@ export function send(reply: FastifyReply, { status, body }: WireReply): FastifyR
   return reply.code(status).send(body);
 }
 
+/** The service itself is away, its etcd say, and ends everything so: whoever knows why has said it once. */
+export function isOutage(error: unknown): boolean {
+  return isLayerpullError(error) && error.code === 'lock_unreachable';
+}
+
 export interface ErrorDeps {
   readonly log: Log;
   readonly connections: {
@@ -72,8 +77,10 @@ export function sendError(
   // Nobody is left to answer: the wait ended because the client went away, or was answered and is being left.
   if (reply.raw.destroyed || !request.raw.socket.writable) return;
   const answer = errorToWire(error, bodyLimitOf(request));
-  if (answer.status >= 500)
-    log.error({ err: error, method: request.method, url: request.url }, 'request failed');
+  if (answer.status >= 500) {
+    const level = isOutage(error) ? 'debug' : 'error';
+    log[level]({ err: error, method: request.method, url: request.url }, 'request failed');
+  }
   if (answer.status !== 413) return void send(reply, answer);
   // The rest of the body is still on its way and is not read.
   reply.hijack();

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ClusterFigures } from '../cluster-figures.ts';
 import type { MachineEvent } from '../machine/events.ts';
 import type { LockCounts } from '../read-model.ts';
 
@@ -13,6 +14,8 @@ export interface Metrics {
   committed(ms: number): void;
   /** Where the counts come from, once the service is there. */
   countWith(counts: () => LockCounts): void;
+  /** Where the figures of one of several servers come from; otherwise there are none. */
+  clusterWith(figures: () => ClusterFigures): void;
   /** In the text format of Prometheus. */
   text(): Promise<string>;
 }
@@ -32,6 +35,7 @@ export function createMetrics(version: string): Metrics {
     observe: createObserver(parts),
     committed: (ms) => parts.commits.observe(ms / 1_000),
     countWith: (counts) => addGauges(register, counts),
+    clusterWith: (figures) => addClusterFigures(register, figures),
     text: () => register.metrics(),
   };
 }
@@ -124,4 +128,33 @@ function addGauges(register: Registry, counts: () => LockCounts): void {
     'Requests that wait for the resource with the most of them.',
     (all) => all.longestQueue,
   );
+}
+
+function addClusterFigures(register: Registry, figures: () => ClusterFigures): void {
+  const registers = [register];
+  new Gauge({
+    name: 'layerpull_etcd_seats',
+    help: 'Lock servers that live, this one too.',
+    registers,
+    collect() {
+      this.set(figures().seats);
+    },
+  });
+  new Gauge({
+    name: 'layerpull_etcd_apply_lag_seconds',
+    help: 'From the writing of the last entry of this server until it was applied here.',
+    registers,
+    collect() {
+      this.set(figures().applyLagMs / 1_000);
+    },
+  });
+  new Counter({
+    name: 'layerpull_etcd_entries_total',
+    help: 'Entries that this server wrote.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(figures().entriesWritten);
+    },
+  });
 }

@@ -5,7 +5,7 @@ import type { Locks, ResourceEvent, SessionEvent } from '../locks.ts';
 import { resourceEventToWire, sessionEventToWire } from '../protocol/events.ts';
 import type { SubscribeRequest } from '../protocol/requests.ts';
 import { subscribeSchema } from '../protocol/requests.ts';
-import { send, stoppingError, wireError } from './errors.ts';
+import { isOutage, send, stoppingError, wireError } from './errors.ts';
 import type { EventStream, WireEvent } from './event-stream.ts';
 import { startEventStream } from './event-stream.ts';
 import type { OpenStreams } from './open-streams.ts';
@@ -90,7 +90,8 @@ async function pump({ streams, log }: StreamDeps, running: Running): Promise<voi
       if (drained) await drained;
     }
   } catch (error) {
-    if (!signal.aborted) log.warn({ url }, `an event stream broke: ${messageOf(error)}`);
+    const level = isOutage(error) ? 'debug' : 'warn';
+    if (!signal.aborted) log[level]({ url }, `an event stream broke: ${messageOf(error)}`);
   } finally {
     stopPings();
     stream.end();

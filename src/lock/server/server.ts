@@ -28,6 +28,8 @@ export interface LockServerOptions extends Partial<ServerLimits> {
   readonly serving?: Serving;
   /** A client without a session has closed the last connection that it kept. Never called once the server stops. */
   readonly onNodeGone?: (nodeId: NodeId) => void;
+  /** Why nobody can be served now, for `GET /readyz`. Default: everybody can. */
+  readonly trouble?: () => string | undefined;
 }
 
 /** The lock service over HTTP and server-sent events, as `docs/protocol.md` describes it. */
@@ -45,11 +47,20 @@ const graceMs = 1_500;
 const cutMs = 300;
 
 export function createLockServer(options: LockServerOptions): LockServer {
-  const { locks, clock, log = silentLog, metrics, serving, onNodeGone = () => {}, ...limited } = options;
+  const {
+    locks,
+    clock,
+    log = silentLog,
+    metrics,
+    serving,
+    onNodeGone = () => {},
+    trouble,
+    ...limited
+  } = options;
   const limits: ServerLimits = { ...defaultLimits, ...limited };
   const streams = createOpenStreams(limits.maxStreams, clock);
   const connections = createConnections({ clock, log, limits, serving, onNodeGone });
-  const app = createApp({ locks, log, streams, connections, metrics, serving });
+  const app = createApp({ locks, log, streams, connections, metrics, serving, trouble });
   let closed: Promise<void> | undefined;
   let accepting: Promise<void> | undefined;
   return {

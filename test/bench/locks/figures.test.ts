@@ -26,6 +26,21 @@ describe('the figures of a bench', () => {
     expect(table).toContain('etcd not installed\n');
   });
 
+  test('stand beside what several servers over etcd reach, where anything was measured there', () => {
+    const both = { ...figure(2, below(3, '3 ms'), 4), overEtcd: 5 };
+    const alone = { name: 'restart', value: 7, format: String };
+    const [heading, first, second] = formatFigures([both, alone]).split('\n');
+    expect(heading?.split(/ {2,}/)).toEqual(['figure', 'measured', 'over etcd', 'aim', 'peer', 'of peer']);
+    expect(first?.split(/ {2,}/).slice(0, 4)).toEqual(['wait', '2.00 ms', '5.00 ms', '< 3 ms']);
+    expect(second?.split(/ {2,}/)).toEqual(['restart', '7']);
+    expect(formatFigures([alone])).not.toContain('over etcd');
+  });
+
+  test('may have no value without etcd', () => {
+    const table = formatFigures([{ name: 'leader', value: undefined, overEtcd: undefined, format: String }]);
+    expect(table.split('\n')[1]?.split(/ {2,}/)).toEqual(['leader', 'etcd not installed']);
+  });
+
   test('are followed by what one has to know of them', () => {
     const table = formatFigures([{ ...figure(1, below(3, '3 ms')), note: 'on a busy machine' }]);
     expect(table.split('\n\n')[1]).toBe('wait: on a busy machine\n');

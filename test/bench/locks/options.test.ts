@@ -8,6 +8,8 @@ describe('the options of the bench of locks', () => {
       seconds: 10,
       clients: 32,
       waiters: undefined,
+      servers: 3,
+      members: 3,
     });
   });
 

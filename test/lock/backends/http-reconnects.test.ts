@@ -110,26 +110,64 @@ describe('a stream that follows a broken one', () => {
 
 describe('what is remembered of broken streams', () => {
   const create = () => new StreamMemory({ clock: createFakeClock(), random: () => 0 });
+  const server = new URL('http://one.example:1');
+  const begin = (memory: StreamMemory, path: string) => {
+    const track = memory.begin(path);
+    const told = { headers: track.headers(server), pauseMs: track.pauseMs(server) };
+    track.opened(server);
+    return { ...track, told };
+  };
 
   it('is bounded: the oldest are forgotten', () => {
     const memory = create();
     for (let stream = 0; stream <= 1_000; stream += 1) {
-      const track = memory.begin(`/${stream}`);
+      const track = begin(memory, `/${stream}`);
       track.onEvent(`${stream}`);
       track.broke();
     }
-    expect(memory.begin('/0').headers).toEqual({});
-    expect(memory.begin('/1').headers).toEqual({ 'last-event-id': '1' });
+    expect(begin(memory, '/0').told.headers).toEqual({});
+    expect(begin(memory, '/1').told.headers).toEqual({ 'last-event-id': '1' });
   });
 
   it('heeds no pause of more than half a minute, and sends back no id that is no header', () => {
     const memory = create();
-    const track = memory.begin('/');
+    const track = begin(memory, '/');
     track.onRetry(86_400_000);
     for (const id of ['', 'a\u00e4', 'x'.repeat(257)]) track.onEvent(id);
     track.broke();
+    expect(begin(memory, '/').told).toEqual({ pauseMs: 30_000, headers: {} });
+  });
+
+  it('means nothing to another server: neither the last event nor the pause', () => {
+    const memory = create();
+    const track = begin(memory, '/');
+    track.onEvent('7');
+    track.onRetry(2_000);
+    track.broke();
+    const other = new URL('http://two.example:1');
     const next = memory.begin('/');
-    expect(next.pauseMs).toBe(30_000);
-    expect(next.headers).toEqual({});
+    expect([next.headers(other), next.pauseMs(other)]).toEqual([{}, 0]);
+    expect([next.headers(server), next.pauseMs(server)]).toEqual([{ 'last-event-id': '7' }, 2_000]);
+    next.opened(other);
+    next.broke();
+    const last = memory.begin('/');
+    expect([last.headers(other), last.pauseMs(other)]).toEqual([{}, 0]);
+  });
+
+  it('counts at how many servers a stream broke soon, until one lasts', async () => {
+    const clock = createFakeClock();
+    const memory = new StreamMemory({ clock, random: () => 0 });
+    const breakAt = (at: URL) => {
+      const track = memory.begin('/');
+      track.opened(at);
+      return track;
+    };
+    const other = new URL('http://two.example:1');
+    expect(breakAt(server).broke()).toBe(1);
+    expect(breakAt(other).broke()).toBe(2);
+    expect(breakAt(server).broke()).toBe(2);
+    const lasting = breakAt(other);
+    await clock.advance(10_000);
+    expect(lasting.broke()).toBe(1);
   });
 });

@@ -80,6 +80,22 @@ describe('the metrics', () => {
     expect(await linesOf(text, 'layerpull_lock_longest_queue')).toEqual(['layerpull_lock_longest_queue 2']);
   });
 
+  it('tell how far one of several servers is, and nothing of that where there is one', async () => {
+    const { metrics } = start();
+    expect(await linesOf(metrics.text(), 'layerpull_etcd_')).toEqual([]);
+    let figures = { seats: 3, entriesWritten: 7, applyLagMs: 20 };
+    metrics.clusterWith(() => figures);
+    expect((await linesOf(metrics.text(), 'layerpull_etcd_')).toSorted()).toEqual([
+      'layerpull_etcd_apply_lag_seconds 0.02',
+      'layerpull_etcd_entries_total 7',
+      'layerpull_etcd_seats 3',
+    ]);
+    figures = { ...figures, entriesWritten: 9 };
+    expect(await linesOf(metrics.text(), 'layerpull_etcd_entries_total')).toEqual([
+      'layerpull_etcd_entries_total 9',
+    ]);
+  });
+
   it('tell the version, commits and the lag of the event loop', async () => {
     const { metrics } = start();
     metrics.committed(3);

@@ -322,6 +322,19 @@ describe('the server', () => {
     expect((await ask(url, 'GET', '/readyz')).body).toEqual({ status: 'ready' });
   });
 
+  it('says why it serves nobody for the moment, and is alive all the same', async () => {
+    let trouble: string | undefined = 'etcd is out of reach';
+    const { url } = await serve(fakeLocks({}), { trouble: () => trouble });
+    expect(await ask(url, 'GET', '/readyz')).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '1' },
+      body: { error: 'service unavailable', message: trouble, code: 'lock_unreachable' },
+    });
+    expect((await ask(url, 'GET', '/healthz')).status).toBe(200);
+    trouble = undefined;
+    expect((await ask(url, 'GET', '/readyz')).status).toBe(200);
+  });
+
   it('answers unknown paths 404, other methods 405, and broken paths 400, all in JSON', async () => {
     const url = await serveCalls({});
     expect(await ask(url, 'GET', '/nothing?x')).toMatchObject({ status: 404, body: { code: 'no_route' } });
@@ -344,6 +357,28 @@ describe('the server', () => {
     expect(answer.status).toBe(500);
     expect(answer.text).not.toContain('secret');
     expect(logged).toMatchObject([{ err: { message: 'secret' } }]);
+  });
+
+  it('tells its log of an outage of the service only where somebody looks closely', async () => {
+    const logged: string[] = [];
+    const note = (level: string) => () => void logged.push(level);
+    const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') };
+    const away = () => new LayerpullError('lock_unreachable', 'etcd is out of reach');
+    const locks = fakeLocks({
+      status: async () => {
+        throw away();
+      },
+      async *watch() {
+        yield { kind: 'ping' };
+        throw away();
+      },
+    });
+    const { url } = await serve(locks, { log });
+    const answer = await ask(url, 'GET', `/lock/status?${new URLSearchParams(inQuestion)}`);
+    expect(answer).toMatchObject({ status: 503, body: { code: 'lock_unreachable' } });
+    expect(answer.headers['retry-after']).toBe('1');
+    await ask(url, 'GET', '/lock/subscribe?session=s');
+    expect(logged).toEqual(['debug', 'debug']);
   });
 
   it('says which address is in use', async () => {

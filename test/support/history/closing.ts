@@ -27,13 +27,22 @@ async function sweepDomain(crowd: Crowd, role: Role, resources: readonly Digest[
   const { client, close } = await crowd.connect(role);
   const done = new AbortController();
   try {
-    await client.open();
+    await open(client);
     const beating = beat(client, done.signal);
     const taken = Promise.all(resources.map((resourceId) => take(client, resourceId)));
     await taken.finally(() => done.abort());
     await beating;
   } finally {
     await close();
+  }
+}
+
+/** A service that was away until just now may not answer at once. */
+async function open(client: RecordedClient): Promise<void> {
+  const endMs = systemClock.now() + patienceMs;
+  while ((await client.open()).kind !== 'answered') {
+    if (systemClock.now() > endMs) throw new Error(`nobody can open a session in ${client.member.domain}`);
+    await systemClock.sleep(pollMs);
   }
 }
 
@@ -50,6 +59,7 @@ async function take(client: RecordedClient, resourceId: Digest): Promise<void> {
   const endMs = systemClock.now() + patienceMs;
   while (systemClock.now() < endMs) {
     const outcome = await client.acquire(resourceId, request);
+    if (outcome.kind === 'unknown-session') await open(client);
     if (outcome.kind === 'answered' && outcome.reply.kind === 'skip') return;
     if (outcome.kind === 'answered' && outcome.reply.kind === 'granted') {
       const { token } = outcome.reply;

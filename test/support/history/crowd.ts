@@ -5,7 +5,7 @@ import { toNodeId, toSessionId } from '../../../src/core/ids.ts';
 import { createHttpLocks } from '../../../src/lock/backends/http/http-locks.ts';
 import { Actor } from './actor.ts';
 import type { Random } from './choices.ts';
-import { type Faults, startFaultyProxy } from './faulty-proxy.ts';
+import { type Faults, type FaultyProxy, startFaultyProxy } from './faulty-proxy.ts';
 import { identityOf, RecordedClient } from './recorded-client.ts';
 import type { Recorder } from './recorder.ts';
 import type { TestedServer } from './tested-server.ts';
@@ -19,7 +19,8 @@ export interface Role {
 }
 
 export interface CrowdOptions {
-  readonly server: TestedServer;
+  /** All of one service. */
+  readonly servers: readonly TestedServer[];
   readonly recorder: Recorder;
   readonly random: Random;
   readonly faults: () => Faults;
@@ -80,15 +81,23 @@ export class Crowd {
 
   async connect(role: Role): Promise<Connected> {
     this.#joined += 1;
-    const { server, recorder, random, faults, onReply } = this.#options;
+    const { servers, recorder, random, faults } = this.#options;
+    const route = new Route(servers, random);
     const nodeId = toNodeId(`${role.name}-${this.#joined}`);
     const session = role.hasSession ? { sessionId: toSessionId(randomUUID()) } : {};
     const store = role.storeId === undefined ? {} : { storeId: role.storeId };
     const name = { nodeId, ...session, ...store };
     const onCut = (isStream: boolean) => {
+      route.leave();
       if (isStream || !role.hasSession) recorder.cut(identityOf(name));
     };
-    const proxy = await startFaultyProxy({ target: () => server.port, faults, random, onCut, onReply });
+    const onReply = (piece: Buffer) => {
+      this.#options.onReply();
+      // Whom its server sends away goes to another one, with all its connections.
+      if (isUnavailable(piece)) setImmediate(() => proxy.cut());
+    };
+    const target = () => route.port();
+    const proxy: FaultyProxy = await startFaultyProxy({ target, faults, random, onCut, onReply });
     const locks = createHttpLocks({ servers: [proxy.url], version: 'test', clock: systemClock, timeouts });
     const connected: Connected = {
       client: new RecordedClient(name, locks, recorder),
@@ -104,13 +113,40 @@ export class Crowd {
   }
 
   #actor(role: Role, client: RecordedClient): Actor {
-    const { server, random, tokens, heartbeatMs, pick } = this.#options;
+    const { servers, random, tokens, heartbeatMs, pick } = this.#options;
     return new Actor({
       ...{ client, hasSession: role.hasSession, random, tokens, heartbeatMs },
       pick: () => pick(domainOf(role)),
-      ready: () => server.ready(),
+      ready: () => Promise.race(servers.map((server) => server.ready())),
     });
   }
+}
+
+/** Of one client: to one of the servers, until a connection ends. */
+class Route {
+  readonly #servers: readonly TestedServer[];
+  readonly #random: Random;
+  #index = 0;
+
+  constructor(servers: readonly TestedServer[], random: Random) {
+    this.#servers = servers;
+    this.#random = random;
+    this.leave();
+  }
+
+  port(): number {
+    return this.#servers[this.#index]?.port ?? 0;
+  }
+
+  /** Chance may lead to the same one again. */
+  leave(): void {
+    const { length } = this.#servers;
+    if (length > 1) this.#index = Math.floor(this.#random() * length);
+  }
+}
+
+function isUnavailable(piece: Buffer): boolean {
+  return piece.subarray(0, 13).toString('latin1').endsWith(' 503 ');
 }
 
 export function domainOf({ storeId }: Role): string {

@@ -3,12 +3,15 @@ import { systemClock } from '../../../src/core/clock.ts';
 import { oneOf, type Random } from './choices.ts';
 import { type Faults, noFaults } from './faulty-proxy.ts';
 import type { TestedServer } from './tested-server.ts';
+import type { Mishap } from './tested-service.ts';
 
 export interface FaultPlanOptions {
-  readonly server: TestedServer;
+  readonly servers: readonly TestedServer[];
   readonly random: Random;
-  /** Kills the server and starts it again; absent where that is not done. */
-  readonly restart: (() => Promise<void>) | undefined;
+  /** Kills a server and starts it again; absent where that is not done. */
+  readonly restart: ((server: TestedServer) => Promise<void>) | undefined;
+  /** What else goes wrong. Default: nothing. */
+  readonly mishaps?: readonly Mishap[];
   /** Milliseconds of peace at the start. */
   readonly calmMs: number;
   /** Milliseconds of peace after a restart. */
@@ -48,7 +51,10 @@ export class FaultPlan {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { random, restart } = this.#options;
+    const { random, restart, mishaps = [] } = this.#options;
+    const others = mishaps.map(
+      (one) => [one.weight, (until: AbortSignal) => one.run((text) => this.#note(text), until)] as const,
+    );
     await systemClock.sleep(this.#options.calmMs, signal).catch(() => {});
     while (!signal.aborted) {
       await systemClock.sleep(100 + random() * 400, signal).catch(() => {});
@@ -58,6 +64,7 @@ export class FaultPlan {
         [2, async () => this.#cut()],
         [3, (until) => this.#pause(until)],
         [restart ? 6 : 0, (until) => this.#restart(restart, until)],
+        ...others,
       ]);
       await next(signal);
     }
@@ -77,16 +84,26 @@ export class FaultPlan {
 
   async #pause(signal: AbortSignal): Promise<void> {
     const ms = 50 + this.#options.random() * 1_200;
-    this.#note(`the server is stopped for ${ms.toFixed()} ms`);
-    await this.#options.server.pause(ms, signal);
+    const [server, name] = this.#oneServer();
+    this.#note(`${name} is stopped for ${ms.toFixed()} ms`);
+    await server.pause(ms, signal);
+  }
+
+  #oneServer(): readonly [TestedServer, string] {
+    const { servers, random } = this.#options;
+    const index = servers.length > 1 ? Math.floor(random() * servers.length) : 0;
+    const server = servers[index];
+    if (!server) throw new Error('there is no server');
+    return [server, servers.length > 1 ? `server ${index + 1}` : 'the server'];
   }
 
   async #restart(restart: FaultPlanOptions['restart'], signal: AbortSignal): Promise<void> {
     if (this.#options.random() < 0.7) await this.#reply(signal);
     if (signal.aborted) return;
-    this.#note('the server is killed');
-    await restart?.();
-    this.#note('the server runs again');
+    const [server, name] = this.#oneServer();
+    this.#note(`${name} is killed`);
+    await restart?.(server);
+    this.#note(`${name} runs again`);
     await systemClock.sleep(this.#options.settleMs, signal).catch(() => {});
   }
 

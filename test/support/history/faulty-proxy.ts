@@ -25,7 +25,7 @@ export interface FaultyProxyOptions {
   /** Hears of the end of each connection before the server can, and whether it carried a stream of events. */
   readonly onCut: (isStream: boolean) => void;
   /** Hears of each piece that the client was handed. */
-  readonly onReply?: () => void;
+  readonly onReply?: (piece: Buffer) => void;
 }
 
 export interface FaultyProxy {
@@ -124,7 +124,7 @@ class Link {
       return;
     }
     this.#client.write(piece);
-    this.#options.onReply?.();
+    this.#options.onReply?.(piece);
   }
 
   #happens(fault: keyof Faults): boolean {

@@ -1,6 +1,8 @@
 import { systemClock } from '../../../src/core/clock.ts';
 import { type Digest, digestOf } from '../../../src/core/digest.ts';
+import { messageOf } from '../../../src/core/errors.ts';
 import { beginScope, endScope, onCleanup } from '../cleanup.ts';
+import { get } from '../get.ts';
 import { randomFrom } from '../soak.ts';
 import type { Random } from './choices.ts';
 import { sweep } from './closing.ts';
@@ -9,13 +11,16 @@ import { FaultPlan } from './fault-plan.ts';
 import { type ResourceHistory, serverTimes } from './operations.ts';
 import { Recorder } from './recorder.ts';
 import { TestedServer } from './tested-server.ts';
+import type { TestedService } from './tested-service.ts';
 
 export interface RoundOptions {
   readonly seed: number;
-  /** Of `layerpull serve`, beside its times; asked for once in each round. */
-  readonly serverArgs: () => readonly string[];
-  /** Whether the server is killed and started again, and whether it must go on then as if nothing was. */
+  /** Asked for once in each round: what is started for it ends with the round. */
+  readonly service: (random: Random) => TestedService | Promise<TestedService>;
+  /** Whether a server is killed and started again, and whether it must go on then as if nothing was. */
   readonly restarts: 'none' | 'kept' | 'forgotten';
+  /** Of each resource, so that a search comes to its end. Default 40. */
+  readonly maxOperations?: number;
   /** Milliseconds in which clients work while things go wrong. Default 4,000. */
   readonly workMs?: number;
 }
@@ -43,8 +48,6 @@ const roles: readonly Role[] = [
 ];
 const domains = [...new Set(roles.map(domainOf))];
 const resourcesPerDomain = 5;
-/** So that a search comes to its end. */
-const maxOperations = 40;
 
 /** Real clients, a real server and real faults for a few seconds; then all must come to rest. */
 export async function playRound(options: RoundOptions): Promise<Played> {
@@ -56,21 +59,22 @@ export async function playRound(options: RoundOptions): Promise<Played> {
   }
 }
 
-async function play({ seed, serverArgs, restarts, workMs = 4_000 }: RoundOptions): Promise<Played> {
+async function play(options: RoundOptions): Promise<Played> {
+  const { seed, service, restarts, maxOperations = 40, workMs = 4_000 } = options;
   const random = randomFrom(seed);
-  const server = new TestedServer([...serverArgs(), ...timeArgs]);
-  await server.start();
-  onCleanup(() => server.kill());
+  const { args, count = 1, mishaps } = await service(random);
+  const servers = await Promise.all(Array.from({ length: count }, () => startServer(args)));
   const recorder = new Recorder();
-  const restart = restartOf(restarts, server, recorder);
+  const restart = restartOf(restarts, recorder);
   const plan: FaultPlan = new FaultPlan({
-    ...{ server, random, restart, cutAll: () => crowd.cutAll() },
+    ...{ servers, random, restart, cutAll: () => crowd.cutAll() },
+    ...(mishaps ? { mishaps: mishaps(servers) } : {}),
     calmMs: roundTimes.recoveryMs,
     settleMs: restarts === 'forgotten' ? roundTimes.recoveryMs * 1.5 : 0,
   });
   const crowd: Crowd = new Crowd({
-    ...{ server, recorder, random, faults: () => plan.faults(), onReply: () => plan.replied() },
-    ...{ pick: createPicker(random), tokens: new Map(), heartbeatMs: ttlMs / 3 },
+    ...{ servers, recorder, random, faults: () => plan.faults(), onReply: () => plan.replied() },
+    ...{ pick: createPicker(random, maxOperations), tokens: new Map(), heartbeatMs: ttlMs / 3 },
   });
   const end = new AbortController();
   const faults = plan.run(end.signal);
@@ -79,8 +83,26 @@ async function play({ seed, serverArgs, restarts, workMs = 4_000 }: RoundOptions
   const worked = Promise.all(clients);
   await Promise.race([systemClock.sleep(workMs), worked]).finally(() => end.abort());
   await Promise.all([goodbye, worked]);
-  await sweep(crowd, roles, resources);
+  await sweep(crowd, roles, resources).catch(async (error) => {
+    const words = await Promise.all(servers.map(lastWordsOf));
+    throw new Error([messageOf(error), 'faults:', ...plan.log, ...words].join('\n'));
+  });
   return { histories: historiesOf(recorder), faults: plan.log };
+}
+
+/** What is held and waited for, and what it said last. */
+async function lastWordsOf(server: TestedServer): Promise<string> {
+  const { text } = await get(`http://127.0.0.1:${server.port}/locks`).catch((error) => ({
+    text: messageOf(error),
+  }));
+  return `a server tells:\n${text}\nand said last:\n${server.log().slice(-8_000)}`;
+}
+
+async function startServer(args: readonly string[]): Promise<TestedServer> {
+  const server = new TestedServer([...args, ...timeArgs]);
+  await server.start();
+  onCleanup(() => server.kill());
+  return server;
 }
 
 const resources: readonly Digest[] = Array.from({ length: resourcesPerDomain }, (_, index) =>
@@ -88,14 +110,16 @@ const resources: readonly Digest[] = Array.from({ length: resourcesPerDomain }, 
 );
 
 /** A server that keeps what it knows is the same to its clients; what one forgets is part of the history. */
-function restartOf(restarts: RoundOptions['restarts'], server: TestedServer, recorder: Recorder) {
+function restartOf(restarts: RoundOptions['restarts'], recorder: Recorder) {
   if (restarts === 'none') return undefined;
-  const restart = () => server.restart();
-  return restarts === 'kept' ? restart : () => recorder.restart(domains, restart);
+  const restart = (server: TestedServer) => server.restart();
+  return restarts === 'kept'
+    ? restart
+    : (server: TestedServer) => recorder.restart(domains, () => restart(server));
 }
 
 /** Chance among the resources of a domain that have room for another operation. */
-function createPicker(random: Random) {
+function createPicker(random: Random, maxOperations: number) {
   const counts = new Map<string, number>();
   return (domain: string): Digest | undefined => {
     const open = resources.filter((one) => (counts.get(`${domain} ${one}`) ?? 0) < maxOperations);

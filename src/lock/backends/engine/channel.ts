@@ -7,13 +7,15 @@ export interface Channel<T> {
   push(item: T): void;
   /** Lets the reader take what is in line and then end. */
   end(): void;
+  /** What is in line is dropped, and the reader gets the error. */
+  breakOff(error: Error): void;
   /** The reader is gone: nothing more comes. */
   stop(): void;
   /** Whether `end` was called, also where the reader had fallen behind before. */
   wasEnded(): boolean;
   /**
    * What is in line, as soon as there is something; undefined at the end.
-   * @throws LayerpullError `lock_unreachable` when the reader fell behind
+   * @throws LayerpullError `lock_unreachable` when the reader fell behind; the error of `breakOff`
    */
   next(): Promise<readonly T[] | undefined>;
 }
@@ -23,6 +25,7 @@ export function createChannel<T>(maxItems = 1_000): Channel<T> {
   let end: 'none' | 'meant' | 'broken' | 'stopped' = 'none';
   let wasEnded = false;
   let news: Deferred<void> | undefined;
+  let problem: () => Error = fellBehind;
 
   const finish = (how: 'meant' | 'broken' | 'stopped') => {
     if (end === 'none' || how === 'stopped') end = how;
@@ -43,6 +46,12 @@ export function createChannel<T>(maxItems = 1_000): Channel<T> {
       wasEnded = true;
       finish('meant');
     },
+    breakOff(error) {
+      if (end !== 'none') return;
+      line = [];
+      problem = () => error;
+      finish('broken');
+    },
     stop: () => finish('stopped'),
     wasEnded: () => wasEnded,
     async next() {
@@ -52,7 +61,7 @@ export function createChannel<T>(maxItems = 1_000): Channel<T> {
         news = undefined;
       }
       if (end === 'stopped') return undefined;
-      if (end === 'broken') throw fellBehind();
+      if (end === 'broken') throw problem();
       const batch = line;
       line = [];
       return batch.length > 0 ? batch : undefined;

@@ -4,6 +4,7 @@ import type { Clock } from '../../../core/clock.ts';
 import type { Digest } from '../../../core/digest.ts';
 import { type NodeId, type SessionId, toSessionId } from '../../../core/ids.ts';
 import type { Log } from '../../../core/log.ts';
+import type { ClusterFigures } from '../../cluster-figures.ts';
 import type {
   AcquireReply,
   AcquireRequest,
@@ -39,6 +40,10 @@ export interface LockService extends Locks {
   counts(): LockCounts;
   /** A client without a session closed the last connection of its node: a grace begins. */
   nodeGone(nodeId: NodeId): void;
+  /** Why nobody can be served now, on one line; absent or undefined: everybody can. */
+  trouble?(): string | undefined;
+  /** Of one of several servers; absent: there is one. */
+  clusterFigures?(): ClusterFigures;
 }
 
 export type { Observe } from './teller.ts';
@@ -56,9 +61,9 @@ export interface EngineOptions {
 /** How often time is looked at, in milliseconds: fine enough for bounds of seconds. */
 const tickMs = 250;
 /** Changes of position are told at most this often, in milliseconds. */
-const movesMs = 1_000;
+export const movesMs = 1_000;
 /** A sign of life on the streams of sessions comes this often, in milliseconds. */
-const pingMs = 5_000;
+export const pingMs = 5_000;
 
 /** Runs the machine: gives it time, hands its changes to the journal, and tells its events to those who listen. */
 export function createEngine(options: EngineOptions): LockService {

@@ -41,8 +41,17 @@ export class Watchers {
   }
 
   endAll(): void {
-    for (const channels of this.#sessions.values()) for (const channel of channels) channel.end();
-    for (const channels of this.#resources.values()) for (const channel of channels) channel.end();
+    for (const channel of this.#all()) channel.end();
+  }
+
+  /** Whoever listens is told that there is more that it will not hear. */
+  breakAll(error: Error): void {
+    for (const channel of this.#all()) channel.breakOff(error);
+  }
+
+  *#all(): Generator<Pick<Channel<never>, 'end' | 'breakOff'>> {
+    for (const channels of this.#sessions.values()) yield* channels;
+    for (const channels of this.#resources.values()) yield* channels;
   }
 }
 

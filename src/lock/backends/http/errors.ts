@@ -35,11 +35,17 @@ export function callError(
   if (signal?.aborted) return signal.reason;
   if (isLayerpullError(error)) return error;
   const reached = error instanceof TransportError ? error.server : server;
-  const problem = error instanceof TransportError ? messageOf(error) : transportProblem(error);
+  const said = error instanceof TransportError ? messageOf(error) : transportProblem(error);
+  const problem = `${said}${lastOf(error instanceof TransportError ? error.tried : undefined)}`;
   return new LayerpullError('lock_unreachable', `cannot reach ${label.name(reached)}: ${problem}`, {
     hint: hintOfTls(error, reached) ?? label.hint,
     cause: error,
   });
+}
+
+/** Nobody is left to be asked. */
+function lastOf(tried = 1): string {
+  return tried > 1 ? ` (the last of ${tried} lock servers that were tried)` : '';
 }
 
 /** What a reply that refuses, or that nobody asked for, means. `what` is the request, such as `POST /lock`. */
@@ -51,11 +57,11 @@ export function replyError(label: Label, what: string, reply: ShortReply): Layer
     return new LayerpullError('session_unknown', said ?? 'the lock server does not know this session');
   }
   if (status >= 500) {
-    const message = `${label.name(server)} failed ${what} with status ${status}${said ? `: ${said}` : ''}`;
+    const message = `${label.name(server)} failed ${what} with status ${status}${said ? `: ${said}` : ''}${lastOf(reply.tried)}`;
     return new LayerpullError('lock_unreachable', message, { hint: 'see the log of the lock server' });
   }
   if (status === 401) {
-    const message = `${label.name(server)} denied ${what}: ${said ?? 'status 401'}`;
+    const message = `${label.name(server)} denied ${what}: ${said ?? 'status 401'}${lastOf(reply.tried)}`;
     return new LayerpullError('lock_denied', message, {
       hint: hintOfDenial(parsed.ok ? (parsed.value.code ?? '') : ''),
     });

@@ -1,9 +1,10 @@
 import type { Clock } from '../../../core/clock.ts';
 import { createFleetClient } from '../../../http/fleet-client.ts';
 import type { ClientTrust } from '../../../http/fleet-trust.ts';
-import { createServers } from '../../../http/servers.ts';
+import type { Patience } from '../../../http/in-turn.ts';
+import { createServers, type Servers, shuffled } from '../../../http/servers.ts';
 import type { ShortRequest } from '../../../http/short.ts';
-import { createShortClient } from '../../../http/short.ts';
+import { createShortClient, standardPatience } from '../../../http/short.ts';
 import type {
   AcquireReply,
   AcquireRequest,
@@ -42,7 +43,7 @@ import { openStream } from './streams.ts';
 
 /** All in milliseconds, but `retries`. */
 export interface HttpLocksTimeouts {
-  /** One try of a request, in all. Default 30,000. */
+  /** One try of a request, in all, however many servers are asked. Default 30,000. */
   readonly requestMs?: number;
   /** Extra tries on network errors and on 502, 503 and 504. Default 3. */
   readonly retries?: number;
@@ -57,7 +58,10 @@ export interface HttpLocksTimeouts {
 }
 
 export interface HttpLocksOptions {
-  /** Tried in this order; the one that answers is kept. May be empty with `socketPath`. */
+  /**
+   * All of one service: what one of them knows, they know. Where to begin, and where to go on, is left to chance, so that
+   * the clients of many spread over them; the one that answers is kept. May be empty with `socketPath`.
+   */
   readonly servers: readonly URL[];
   /** Reach the server through this Unix socket. */
   readonly socketPath?: string;
@@ -67,7 +71,9 @@ export interface HttpLocksOptions {
   readonly timeouts?: HttpLocksTimeouts;
   /** What the servers are told and checked by. Default: nothing, and what Node trusts. Whoever made it closes it. */
   readonly trust?: ClientTrust | undefined;
-  /** Random number in [0, 1): spreads retries and reconnects. Default `Math.random`. */
+  /** Told when requests and streams go on at another server. */
+  readonly onMove?: (from: URL, to: URL) => void;
+  /** Random number in [0, 1): spreads retries, reconnects and whom one asks. Default `Math.random`. */
   readonly random?: () => number;
 }
 
@@ -75,7 +81,8 @@ export interface HttpLocksOptions {
 export function createHttpLocks(options: HttpLocksOptions): Locks {
   const { clock, timeouts = {}, socketPath, random = Math.random } = options;
   const urls = options.servers.length > 0 ? options.servers : [new URL('http://localhost')];
-  const servers = createServers(urls);
+  const servers = createServers(shuffled(urls, random));
+  tellMoves(servers, options.onMove);
   const connecting = {
     userAgent: `layerpull/${options.version}`,
     connectTimeoutMs: timeouts.connectMs ?? Math.ceil(3_000 / urls.length),
@@ -88,6 +95,7 @@ export function createHttpLocks(options: HttpLocksOptions): Locks {
     servers,
     clock,
     timeoutMs: requestMs,
+    patience: patienceWith(servers.count),
     retries: timeouts.retries ?? 3,
     retryDelayMs: timeouts.retryDelayMs ?? 1_000,
     random,
@@ -103,6 +111,20 @@ export function createHttpLocks(options: HttpLocksOptions): Locks {
     ...streams({ http, servers, label, clock, memory, timeoutMs: requestMs, silenceMs }),
     close: () => http.close(),
   };
+}
+
+function tellMoves(servers: Servers, onMove: HttpLocksOptions['onMove']): void {
+  let from = servers.current();
+  servers.onMove(() => {
+    onMove?.(from, servers.current());
+    from = servers.current();
+  });
+}
+
+/** Each of them gets its chance within the three seconds that a first contact may take. */
+function patienceWith(count: number): Patience {
+  const { askNextMs, leaveMs } = standardPatience;
+  return { askNextMs: Math.min(askNextMs, Math.floor(3_000 / count)), leaveMs };
 }
 
 function sessionCalls(

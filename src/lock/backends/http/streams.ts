@@ -1,5 +1,7 @@
 import type { Clock } from '../../../core/clock.ts';
+import { type ErrorCode, isLayerpullError, messageOf } from '../../../core/errors.ts';
 import type { HttpClient, HttpResponse } from '../../../http/client.ts';
+import { askInTurn, NoAnswer, type Patience } from '../../../http/in-turn.ts';
 import type { Servers } from '../../../http/servers.ts';
 import { urlOn } from '../../../http/servers.ts';
 import { readJson } from '../../../http/short.ts';
@@ -7,6 +9,7 @@ import type { ServerSentEvent } from '../../../http/sse.ts';
 import { readEvents } from '../../../http/sse.ts';
 import { TransportError } from '../../../http/transport.ts';
 import type { Parsed } from '../../protocol/parse.ts';
+import { StreamMoved } from '../../stream-moved.ts';
 import type { Label } from './errors.ts';
 import { callError, protocolError, replyError } from './errors.ts';
 import type { StreamMemory, StreamTrack } from './stream-memory.ts';
@@ -28,10 +31,15 @@ export type Decoded<Event> = Parsed<Event> | 'ignored' | 'end';
 
 export type DecodeEvent<Event> = (event: ServerSentEvent) => Decoded<Event>;
 
+/** Heartbeats bring the news meanwhile, so a stream may wait for longer than what somebody waits for. */
+const patience: Patience = { askNextMs: 3_000, leaveMs: 3_000 };
+
 /**
  * One long request, without a limit in time. Ends when `signal` aborts or the server says that it is over. One that
- * follows a broken one waits for as long as the server asked, and says which event was the last.
+ * follows a broken one waits for as long as that server asked, and tells it which event was the last. Of several servers
+ * it is opened at the current one, or where that fails at the next, and ends as soon as another one is the current.
  * @throws LayerpullError `lock_unreachable` when the stream breaks, and what `replyError` makes of a refusal
+ * @throws StreamMoved when there is another server to open it at
  */
 export async function* openStream<Event>(
   options: StreamOptions,
@@ -40,47 +48,112 @@ export async function* openStream<Event>(
   signal: AbortSignal,
 ): AsyncGenerator<Event, void, undefined> {
   if (signal.aborted) return;
+  const { servers } = options;
   const track = options.memory.begin(path);
-  let server = options.servers.current();
+  const move = new AbortController();
+  const opening = { path, track, signal: AbortSignal.any([signal, move.signal]) };
+  const opened = await open(options, opening, signal);
+  if (!opened) return;
+  const { server, response } = opened;
+  const follow = () => {
+    if (servers.current() !== server) move.abort(new Error('another server answers better'));
+  };
+  const stop = servers.onMove(follow);
+  follow();
   try {
-    if (track.pauseMs > 0) await options.clock.sleep(track.pauseMs, signal);
-    server = options.servers.current();
-    const response = await connect(options, server, { path, track, signal });
     yield* eventsOf(options, server, { response, decode, track });
     throw new Error('connection closed');
   } catch (error) {
     if (error instanceof Ended || signal.aborted) return;
-    track.broke();
-    const failure = callError(options.label, server, error, signal);
-    throw failure;
+    if (move.signal.aborted) throw moved(options.label, server, error);
+    const isNew = track.broke() < servers.count;
+    servers.leave(server);
+    throw isNew ? moved(options.label, server, error) : callError(options.label, server, error, signal);
+  } finally {
+    stop();
   }
 }
 
 /** The stream is over because the server said so. */
 class Ended extends Error {}
 
-interface Connecting {
+interface Opening {
   readonly path: string;
   readonly track: StreamTrack;
   readonly signal: AbortSignal;
 }
 
+interface Opened {
+  readonly server: URL;
+  readonly response: HttpResponse;
+}
+
+/** Undefined where `signal` aborted. */
+async function open(
+  options: StreamOptions,
+  opening: Opening,
+  signal: AbortSignal,
+): Promise<Opened | undefined> {
+  const { servers, clock, label } = options;
+  const { track } = opening;
+  try {
+    const pauseMs = track.pauseMs(servers.current());
+    if (pauseMs > 0) await clock.sleep(pauseMs, signal);
+    const opened = await connectToAny(options, opening);
+    track.opened(opened.server);
+    return opened;
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    track.broke();
+    throw callError(label, servers.current(), error, signal);
+  }
+}
+
+/** What one server says and another one may not. */
+const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'lock_unreachable',
+  'lock_denied',
+  'lock_protocol',
+]);
+
+async function connectToAny(options: StreamOptions, opening: Opening): Promise<Opened> {
+  const { servers, clock } = options;
+  const { signal } = opening;
+  const ask = (server: URL, ended: AbortSignal) => connect(options, server, { ...opening, signal: ended });
+  if (servers.count === 1) {
+    const server = servers.current();
+    return { server, response: await ask(server, signal) };
+  }
+  const mayGoOn = (error: unknown) => !isLayerpullError(error) || passing.has(error.code);
+  const discard = (late: HttpResponse) => void late.discard();
+  const turn = { servers, clock, patience, signal, ask, mayOverlap: true, mayGoOn, discard };
+  try {
+    const { server, value: response } = await askInTurn(turn);
+    return { server, response };
+  } catch (error) {
+    throw error instanceof NoAnswer ? error.failures.at(-1)?.error : error;
+  }
+}
+
+function moved(label: Label, server: URL, error: unknown): StreamMoved {
+  return new StreamMoved(`the events of ${label.name(server)} ended: ${messageOf(error)}`, error);
+}
+
 async function connect(
   options: StreamOptions,
   server: URL,
-  { path, track, signal }: Connecting,
+  { path, track, signal }: Opening,
 ): Promise<HttpResponse> {
   const response = await options.http
     .send({
       method: 'GET',
       url: urlOn(server, path),
-      headers: { accept: 'text/event-stream', ...track.headers },
+      headers: { accept: 'text/event-stream', ...track.headers(server) },
       headersTimeoutMs: options.timeoutMs,
       bodyTimeoutMs: options.silenceMs,
       signal,
     })
     .catch((error) => {
-      if (!signal.aborted) options.servers.failed(server);
       throw new TransportError(server, error);
     });
   const what = 'GET /lock/subscribe';

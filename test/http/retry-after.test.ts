@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readRetryAfter } from '../../src/registry/retry-after.ts';
+import { readRetryAfter } from '../../src/http/retry-after.ts';
 
 const clock = { wallNow: () => Date.parse('Wed, 21 Oct 2026 07:28:00 GMT') };
 const read = (value: string, date?: string) =>

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { keys } from '../../../../src/lock/backends/etcd/keys.ts';
+import { agree } from '../../../../src/lock/backends/etcd/meta.ts';
+import { toSeatId } from '../../../../src/lock/backends/etcd/replica/cluster.ts';
+import type { MachineOptions } from '../../../../src/lock/machine/options.ts';
+import { createFakeClock } from '../../../support/fake-clock.ts';
+import { createFakeEtcd } from '../../../support/fake-etcd.ts';
+
+function setUp() {
+  const fake = createFakeEtcd();
+  const clock = createFakeClock();
+  const { signal } = new AbortController();
+  const join = (options: Partial<MachineOptions> = {}, version = '1.0.0') =>
+    agree({ etcd: fake.client(), clock, version, options, signal });
+  const run = () => fake.put(keys.seat(toSeatId('seat')), '');
+  return { fake, clock, join, run };
+}
+
+const shorter = { ttlMs: 9_000, heartbeatMs: 3_000 };
+
+describe('what the servers of a cluster agree on', () => {
+  it('is made by the first, and is the same for all that come at once', async () => {
+    const { join } = setUp();
+    const [one, other, third] = await Promise.all([join(), join(), join()]);
+    expect(other).toEqual(one);
+    expect(third).toEqual(one);
+  });
+
+  it('begins tokens above those of a cluster whose data was lost', async () => {
+    const one = setUp();
+    const before = await one.join();
+    const other = setUp();
+    await other.clock.advance(1_000);
+    const after = await other.join();
+    expect(after.machine.firstToken).toBeGreaterThan(before.machine.firstToken + 1_000_000);
+  });
+
+  it('is kept from others while servers run', async () => {
+    const { join, run } = setUp();
+    const first = await join();
+    run();
+    await expect(join(shorter)).rejects.toMatchObject({
+      code: 'cluster_mismatch',
+      message: expect.stringContaining('15 s'),
+    });
+    await expect(join({}, '2.0.0')).rejects.toMatchObject({ code: 'cluster_mismatch' });
+    expect(await join()).toEqual(first);
+  });
+
+  it('is not made anew under servers that run', async () => {
+    const { join, run } = setUp();
+    run();
+    await expect(join()).rejects.toMatchObject({ code: 'cluster_mismatch' });
+  });
+
+  it('may change when none runs, and what was kept stays', async () => {
+    const { fake, join } = setUp();
+    const first = await join();
+    fake.put(keys.entry(toSeatId('seat'), 1), 'kept');
+    const next = await join(shorter);
+    expect(next.machine).toMatchObject({ ...shorter, firstToken: first.machine.firstToken });
+    expect(fake.keys(keys.log)).toHaveLength(1);
+  });
+
+  it('begins anew for another version, and for what cannot be read', async () => {
+    const { fake, clock, join } = setUp();
+    const first = await join();
+    fake.put(keys.entry(toSeatId('seat'), 1), 'of before');
+    await clock.advance(1_000);
+    const next = await join({}, '2.0.0');
+    expect(next.machine.firstToken).toBeGreaterThan(first.machine.firstToken);
+    expect(fake.keys(keys.log)).toEqual([]);
+    fake.put(keys.meta, 'of others');
+    expect((await join()).machine.ttlMs).toBe(15_000);
+  });
+
+  it('begins anew above the tokens of before also by a clock that is years behind', async () => {
+    const { fake, join } = setUp();
+    const first = await join();
+    const clock = createFakeClock(1_000_000_000_000);
+    const { signal } = new AbortController();
+    const next = await agree({ etcd: fake.client(), clock, version: '2.0.0', options: {}, signal });
+    expect(next.machine.firstToken).toBeGreaterThan(first.machine.firstToken + 1_000_000_000);
+    expect(next.machine.firstToken).toBeLessThan(2 ** 52);
+  });
+
+  it('is not replaced by a server that cannot read it while others run', async () => {
+    const { fake, join, run } = setUp();
+    run();
+    fake.put(keys.meta, 'of others');
+    await expect(join()).rejects.toMatchObject({ code: 'cluster_mismatch' });
+    expect(String(fake.get(keys.meta))).toBe('of others');
+  });
+});
