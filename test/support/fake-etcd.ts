@@ -35,6 +35,8 @@ export interface FakeEtcdClient extends Etcd {
   cutOff(isCut: boolean): void;
   /** While it lags its watches tell nothing; then all at once. */
   lag(lags: boolean): void;
+  /** Its watches tell nothing of the next change, as older versions of etcd may do over a compaction. */
+  loseEvent(): void;
   breakWatches(): void;
 }
 
@@ -116,7 +118,7 @@ export function createFakeEtcd(): FakeEtcd {
   const client = (): FakeEtcdClient => {
     const mishaps: Mishap[] = [];
     const breaks = new Set<() => void>();
-    let [isCut, lags] = [false, false];
+    let [isCut, lags, losesNext] = [false, false, false];
     const sleepers = new Set<() => void>();
     const wake = () => {
       const woken = [...sleepers];
@@ -155,7 +157,8 @@ export function createFakeEtcd(): FakeEtcd {
         const watch: Watching = {
           prefix,
           tell: (changes) => {
-            line.push(changes);
+            if (!losesNext) line.push(changes);
+            losesNext = false;
             wake();
           },
         };
@@ -201,6 +204,9 @@ export function createFakeEtcd(): FakeEtcd {
       lag(does) {
         lags = does;
         wake();
+      },
+      loseEvent() {
+        losesNext = true;
       },
       breakWatches,
     };

@@ -106,7 +106,10 @@ export class Copy {
     loaded.book.wrote(key, modRevision, value.length);
     const entry = readEntry({ key, value }, log);
     if (!entry) return undefined;
-    if (this.#misses(entry)) this.#options.onParted('etcd told it nothing of an entry');
+    if (this.#misses(entry)) {
+      this.#options.onParted('etcd told it nothing of an entry');
+      return undefined;
+    }
     this.#carryOut(entry);
     this.#checks.note(this.checked());
     if (entry.checked && this.#checks.contradict(entry.checked))

@@ -106,7 +106,7 @@ export class EntryWriter {
     queueMicrotask(() => {
       void this.#writeAll().finally(() => {
         this.#isWriting = false;
-        if (this.#waiting.length > 0) this.#begin();
+        if (this.#waiting.length > 0 || this.#isWanted) this.#begin();
       });
     });
   }

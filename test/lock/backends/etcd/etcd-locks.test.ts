@@ -208,6 +208,21 @@ describe('several lock servers over etcd', () => {
     expect(fake.keys(keys.seats)).toEqual(seats);
   });
 
+  it('do nothing more from what they know once etcd told them nothing of an entry, and read all anew', async () => {
+    const { clock, one, two } = await setUp();
+    await join(one.locks, 'a');
+    await two.locks.closeSession(toSessionId('nobody'));
+    const life = two.lives.latest();
+    two.etcd.loseEvent();
+    const granted = await one.locks.acquire(pull('a'));
+    const before = life.copy.cluster.check;
+    await one.locks.closeSession(toSessionId('nobody'));
+    await soon(async () => expect(life.lost.aborted).toBe(true));
+    expect(life.copy.cluster.check).toBe(before);
+    await clock.advance(3_000);
+    await soon(async () => expect(await two.locks.acquire(pull('a'))).toEqual(granted));
+  });
+
   it('take a new seat when one of them came to something else than the others', async () => {
     const { clock, fake, one, two } = await setUp();
     await join(one.locks, 'a');
