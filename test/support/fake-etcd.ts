@@ -31,6 +31,8 @@ export interface FakeEtcd {
 export interface FakeEtcdClient extends Etcd {
   /** Each of the next transactions fares like this; the ones after them well. */
   mishaps(...next: Mishap[]): void;
+  /** So many of the next lists get no answer. */
+  loseLists(count: number): void;
   /** While it is cut off nothing arrives, and watches are broken. */
   cutOff(isCut: boolean): void;
   /** While it lags its watches tell nothing; then all at once. */
@@ -119,6 +121,7 @@ export function createFakeEtcd(): FakeEtcd {
     const mishaps: Mishap[] = [];
     const breaks = new Set<() => void>();
     let [isCut, lags, losesNext] = [false, false, false];
+    let listsLost = 0;
     const sleepers = new Set<() => void>();
     const wake = () => {
       const woken = [...sleepers];
@@ -145,6 +148,8 @@ export function createFakeEtcd(): FakeEtcd {
       },
       async list(prefix, { revision: at = revision, signal } = {}) {
         await reach(signal);
+        listsLost -= 1;
+        if (listsLost >= 0) throw unreachable();
         if (at < compacted) throw new EtcdCompacted();
         const entries = [...store.values()].filter(({ key }) => key.startsWith(prefix));
         return { revision: at, entries: entries.sort((a, b) => (a.key < b.key ? -1 : 1)) };
@@ -204,6 +209,9 @@ export function createFakeEtcd(): FakeEtcd {
       lag(does) {
         lags = does;
         wake();
+      },
+      loseLists(count) {
+        listsLost = count;
       },
       loseEvent() {
         losesNext = true;

@@ -41,8 +41,11 @@ export class Behind extends Error {
 export async function follow(options: FollowerOptions): Promise<void> {
   const { etcd, clock, log, outage, signal } = options;
   let next = options.revision + 1;
+  let isHistoryGone = false;
   for (let failures = 0; !signal.aborted; ) {
     try {
+      if (isHistoryGone) next = (await catchUp(options)) + 1;
+      isHistoryGone = false;
       for await (const { revision, changes } of etcd.watch(keys.live, next, signal)) {
         failures = 0;
         outage.over('changes');
@@ -51,8 +54,8 @@ export async function follow(options: FollowerOptions): Promise<void> {
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof EtcdCompacted) next = (await catchUp(options)) + 1;
-      else if (!isPassing(error)) throw error;
+      isHistoryGone ||= error instanceof EtcdCompacted;
+      if (!(error instanceof EtcdCompacted) && !isPassing(error)) throw error;
       failures += 1;
       outage.met('changes', error);
       log.debug({ err: messageOf(error), revision: next }, 'the watch of etcd broke and begins again');

@@ -89,6 +89,18 @@ describe('whoever follows a cluster', () => {
     expect(told).toEqual(['entry 1', 'entry 2', 'seats seat', 'entry 3']);
   });
 
+  it('tries again to read what it missed, where etcd is away once more', async () => {
+    const { clock, fake, etcd, told, write } = setUp();
+    await clock.advance(0);
+    etcd.cutOff(true);
+    write(1);
+    fake.compact();
+    etcd.loseLists(2);
+    etcd.cutOff(false);
+    await clock.advance(15_000);
+    expect(told).toEqual(['entry 1', 'seats ']);
+  });
+
   it('gives up where what it missed is only in a snapshot', async () => {
     const { clock, fake, etcd, following, write, erase } = setUp();
     await clock.advance(0);
