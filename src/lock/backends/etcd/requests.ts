@@ -40,11 +40,6 @@ export class Soon {
     this.#commands.set(sessionId, command);
   }
 
-  /** What came later says it all. */
-  drop(sessionId: SessionId): void {
-    this.#commands.delete(sessionId);
-  }
-
   takeAll(): ClusterCommand[] {
     const all = [...this.#commands.values()];
     this.#commands.clear();

@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import { describeEndpoints } from '../../../../../src/lock/backends/etcd/client/endpoints.ts';
 import { describeWith } from '../../../../support/components.ts';
 import { etcdStage } from '../../../../support/etcd-stage.ts';
 
@@ -45,10 +44,4 @@ describeWith(['etcd'], 'what etcd refuses', () => {
       message: expect.stringContaining('too many operations'),
     });
   });
-});
-
-it('names members without what stands around host and port', () => {
-  expect(describeEndpoints(['h1:2379', '[::1]:2379'])).toBe('h1:2379, [::1]:2379');
-  expect(describeEndpoints(['https://locks:pa/ss@h1:2379/x?y'])).toBe('h1:2379');
-  expect(describeEndpoints(['etcd://user:p@ss@h1:2379', 'http://h2:2379/'])).toBe('h1:2379, h2:2379');
 });
