@@ -62,8 +62,9 @@ async function everyoneBegan(fleet: Fleet, pulls: readonly CliChild[], times: nu
 /** All read from the liar, at first or at second hand, before any of them can know. Answers the images that it cost. */
 async function pullBehindLiar(fleet: Fleet, options: { readonly server?: string }): Promise<number> {
   const { gate, liar, nodes, storeOf, digests, reference } = fleet;
-  liar.shut(500_000);
-  gate.shut(200_000);
+  // Neither stops, so that no node leaves them where the others start late.
+  liar.crawl(500_000);
+  gate.crawl(200_000);
   const more = ['--linger', '10s'];
   const pulls = await Promise.all(
     nodes.map((node) => startPull({ reference, node, store: storeOf(node), more, ...options })),

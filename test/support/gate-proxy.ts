@@ -9,6 +9,8 @@ export interface GateProxy {
   readonly host: string;
   /** From now on each blob stops after `afterBytes` until `open` is called. */
   shut(afterBytes: number): void;
+  /** As `shut`, but nobody who waits at the gate takes it for silent: each blob goes on by some KiB a second. */
+  crawl(afterBytes: number): void;
   open(): void;
   /** Resolves once `count` blob answers wait at the gate. */
   waiting(count: number): Promise<void>;
@@ -18,6 +20,9 @@ export interface GateProxy {
    */
   blobBytes(): number;
 }
+
+/** More than what makes a node leave a source as too slow. */
+export const crawl = { bytes: 4_096, everyMs: 100 };
 
 /** A proxy before a registry that can hold blobs back in the middle, so that a test decides how far a pull gets. */
 export async function startGateProxy(registry: { readonly host: string }): Promise<GateProxy> {
@@ -46,6 +51,7 @@ export async function startGateProxy(registry: { readonly host: string }): Promi
   return {
     host: `127.0.0.1:${port}`,
     shut: gate.shut,
+    crawl: gate.crawl,
     open: gate.open,
     waiting: gate.waiting,
     blobBytes: gate.blobBytes,
@@ -54,7 +60,8 @@ export async function startGateProxy(registry: { readonly host: string }): Promi
 
 function createGate() {
   let limit = Number.POSITIVE_INFINITY;
-  let opened = deferred<void>();
+  let moved = deferred<void>();
+  let crawling: NodeJS.Timeout | undefined;
   let waiters = 0;
   let blobBytes = 0;
   let changed = deferred<void>();
@@ -62,18 +69,28 @@ function createGate() {
   const waitHere = async () => {
     waiters += 1;
     changed.resolve();
-    await opened.promise;
+    await moved.promise;
     waiters -= 1;
+  };
+  const moveTo = (bytes: number) => {
+    limit = bytes;
+    moved.resolve();
+    moved = deferred();
+  };
+  const shut = (afterBytes: number) => {
+    clearInterval(crawling);
+    limit = afterBytes;
   };
 
   return {
-    shut(afterBytes: number) {
-      limit = afterBytes;
-      opened = deferred();
+    shut,
+    crawl(afterBytes: number) {
+      shut(afterBytes);
+      crawling = setInterval(() => moveTo(limit + crawl.bytes), crawl.everyMs);
     },
     open() {
-      limit = Number.POSITIVE_INFINITY;
-      opened.resolve();
+      clearInterval(crawling);
+      moveTo(Number.POSITIVE_INFINITY);
     },
     async waiting(count: number) {
       while (waiters < count) {
@@ -85,16 +102,19 @@ function createGate() {
     async *pass(bytes: AsyncIterable<Buffer>, isClosed: () => boolean) {
       let passed = 0;
       for await (const piece of bytes) {
-        const before = Math.max(0, Math.min(piece.length, limit - passed));
-        blobBytes += before;
-        yield piece.subarray(0, before);
-        if (before < piece.length) {
-          await waitHere();
-          if (isClosed()) return;
-          blobBytes += piece.length - before;
-          yield piece.subarray(before);
+        let rest = piece;
+        while (rest.length > 0) {
+          const may = Math.max(0, Math.min(rest.length, limit - passed));
+          if (may === 0) {
+            await waitHere();
+            if (isClosed()) return;
+            continue;
+          }
+          blobBytes += may;
+          passed += may;
+          yield rest.subarray(0, may);
+          rest = rest.subarray(may);
         }
-        passed += piece.length;
       }
     },
   };

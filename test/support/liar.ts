@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { crawl } from './gate-proxy.ts';
 
 export interface LiarOptions {
   readonly lockUrl: string;
@@ -16,8 +17,8 @@ export interface LiarOptions {
 export interface Liar {
   /** Bytes that it gave so far. */
   sent(): number;
-  /** Gives so many bytes of each blob and no more, until it is opened again. */
-  shut(bytes: number): void;
+  /** Gives so many bytes of each blob at once, and then so few that it is only not silent, until it is opened again. */
+  crawl(bytes: number): void;
   open(): void;
   close(): void;
 }
@@ -43,10 +44,11 @@ export async function startLiar(options: LiarOptions): Promise<Liar> {
   const beating = setInterval(() => void beat([]).catch(() => {}), heartbeatMs);
   return {
     sent: () => gate.sent,
-    shut: (bytes) => gate.shut(bytes),
+    crawl: (bytes) => gate.crawl(bytes),
     open: () => gate.open(),
     close: () => {
       clearInterval(beating);
+      gate.open();
       server.close();
       server.closeAllConnections();
     },
@@ -56,21 +58,28 @@ export async function startLiar(options: LiarOptions): Promise<Liar> {
 class Gate {
   sent = 0;
   #until = Number.POSITIVE_INFINITY;
-  #onOpen: (() => void)[] = [];
+  #crawling: NodeJS.Timeout | undefined;
+  #onMove: (() => void)[] = [];
 
-  shut(bytes: number): void {
+  crawl(bytes: number): void {
     this.#until = bytes;
+    this.#crawling = setInterval(() => this.#moveTo(this.#until + crawl.bytes), crawl.everyMs);
   }
 
   open(): void {
-    this.#until = Number.POSITIVE_INFINITY;
-    for (const go of this.#onOpen.splice(0)) go();
+    clearInterval(this.#crawling);
+    this.#moveTo(Number.POSITIVE_INFINITY);
+  }
+
+  #moveTo(bytes: number): void {
+    this.#until = bytes;
+    for (const go of this.#onMove.splice(0)) go();
   }
 
   /** How many of `bytes` may go, where `position` is reached; calls `go` later if none may. */
   allow(position: number, bytes: number, go: () => void): number {
     const allowed = Math.min(bytes, Math.max(0, this.#until - position));
-    if (allowed === 0) this.#onOpen.push(go);
+    if (allowed === 0) this.#onMove.push(go);
     this.sent += allowed;
     return allowed;
   }
