@@ -15,7 +15,7 @@ import type { BlobStore } from '../../src/store/blob-store.ts';
 import { openStore } from '../../src/store/oci-layout.ts';
 import { madeBytes } from '../support/fake-registry.ts';
 import { createScriptedHttp, type ScriptedReply } from '../support/scripted-http.ts';
-import { soakRuns, soakSeconds } from '../support/soak.ts';
+import { soakRuns } from '../support/soak.ts';
 import { tempDir } from '../support/temp.ts';
 
 const size = 5_000;
@@ -117,9 +117,7 @@ const honest: Omit<Lie, 'status'> = {
 const mostBytesPerReply = size + 2 * 65_536;
 
 describe('whatever a registry answers to a request for a layer', () => {
-  it('the store gets the right bytes, or the reader a LayerpullError, within bounds', {
-    timeout: soakSeconds * 3_000 + 60_000,
-  }, async () => {
+  it('the store gets the right bytes, or the reader a LayerpullError, within bounds', async () => {
     const store = await openStore({ path: path.join(tempDir(), 'store'), clock: systemClock });
     let round = 0;
     const lies = fc.array(lie, { maxLength: 6 });

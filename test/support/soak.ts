@@ -1,8 +1,7 @@
 import { createHash, randomInt } from 'node:crypto';
 import { it } from 'vitest';
+import { soakSeconds } from './soak-seconds.ts';
 
-/** Seconds that each suite goes on: `npm test -- --seconds N`; `npm run test:long` takes half an hour for all. */
-export const soakSeconds = Number(process.env['SOAK_SECONDS'] || 5);
 /** What chance begins with; `--seed N` repeats a run. */
 const firstSeed = Number(process.env['SOAK_SEED'] || randomInt(2 ** 31));
 

@@ -4,7 +4,8 @@ import { describeContainers } from '../../support/containers.ts';
 import { pushImage } from '../../support/images.ts';
 import { peakMemory } from '../../support/peak-memory.ts';
 import { startRegistry } from '../../support/real-registry.ts';
-import { soak, soakSeconds } from '../../support/soak.ts';
+import { soak } from '../../support/soak.ts';
+import { soakSeconds } from '../../support/soak-seconds.ts';
 import { expectReadOnce, expectRuns } from './facts.ts';
 
 const mib = 1_048_576;
