@@ -67,7 +67,7 @@ export const errorTable = {
   session_unknown: { exitCode: exitCodes.coordination, retryable: true },
   lock_lost: { exitCode: exitCodes.coordination, retryable: true },
   holder_slow: { exitCode: exitCodes.coordination, retryable: true },
-  /** Other lock servers of the same etcd and prefix run with other bounds, or as another version. */
+  /** Other lock servers of the same etcd and prefix run with other bounds, or by the rules of another version. */
   cluster_mismatch: { exitCode: exitCodes.coordination, retryable: false },
 
   /** Others cannot read from this node: a warning, for the pull goes on. */

@@ -43,7 +43,7 @@ type CommandFor<Kind extends ClusterCommand['kind']> = Extract<ClusterCommand, {
  * same in the order that etcd gives: who asks is answered once its request has its place in that order.
  *
  * @throws LayerpullError `etcd_unreachable`, `etcd_denied`, `etcd_failed`; `cluster_mismatch` where other servers run
- * with another version or other options; `usage` for options that contradict each other
+ * with other rules or other options; `usage` for options that contradict each other
  */
 export async function createEtcdLocks(options: EtcdLocksOptions): Promise<EtcdLocks> {
   return new EtcdLocks(await startLives(options));

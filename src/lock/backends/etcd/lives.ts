@@ -9,14 +9,17 @@ import { type Etcd, EtcdCompacted } from './client/etcd.ts';
 import { Life } from './life.ts';
 import { load } from './loader.ts';
 import { agree } from './meta.ts';
+import { rules as ownRules } from './replica/rules.ts';
 import { takeSeat } from './seat.ts';
 
 export interface LivesOptions extends Partial<Omit<MachineOptions, 'firstToken'>> {
   /** Whoever made it closes it, after the service. */
   readonly etcd: Etcd;
   readonly clock: Clock;
-  /** Of layerpull: all servers of a cluster have the same. */
+  /** Of layerpull. */
   readonly version: string;
+  /** All servers of a cluster have the same. Default: those of this release. */
+  readonly rules?: number;
   readonly log?: Log;
   /** Hears of everything that happens to locks by the doing of this server. */
   readonly observe?: Observe;
@@ -150,6 +153,7 @@ class LivesOfServer implements Lives {
       etcd,
       clock,
       version,
+      rules = ownRules,
       log = silentLog,
       observe,
       patienceMs = 3_000,
@@ -157,7 +161,14 @@ class LivesOfServer implements Lives {
     } = this.#options;
     const { signal } = this.#closing;
     for (;;) {
-      const agreement = await agree({ etcd, clock, version, options: machineOf(this.#options), signal });
+      const agreement = await agree({
+        etcd,
+        clock,
+        version,
+        rules,
+        options: machineOf(this.#options),
+        signal,
+      });
       const seat = await takeSeat(etcd, agreement, signal);
       if (!seat) continue;
       try {
@@ -177,7 +188,8 @@ class LivesOfServer implements Lives {
 
 /** What of the options is the machine's. */
 function machineOf(options: LivesOptions): Partial<MachineOptions> {
-  const { etcd, clock, version, log, observe, onFailure, patienceMs, snapshotEvery, ...machine } = options;
+  const { etcd, clock, version, rules, log, observe, onFailure, patienceMs, snapshotEvery, ...machine } =
+    options;
   return machine;
 }
 

@@ -12,7 +12,9 @@ const format = 1;
 
 const metaSchema = v.object({
   format: v.number(),
-  /** Of layerpull: servers whose rules differ would part from one another. */
+  /** Servers whose rules differ would part from one another. */
+  rules: v.number(),
+  /** Of layerpull, where these were agreed on: for people. */
   version: v.string(),
   /** Where the cluster's time, tokens and recovery begin. */
   atMs: v.number(),
@@ -34,13 +36,14 @@ export interface AgreementWanted {
   readonly etcd: Etcd;
   readonly clock: Clock;
   readonly version: string;
+  readonly rules: number;
   readonly options: Partial<MachineOptions>;
   readonly signal: AbortSignal;
 }
 
 /**
  * Joins the cluster's agreement, or makes it. Where no server runs, one with other options changes them, and one of
- * another version begins anew: its clients bring back what they hold, as to any server that forgot it.
+ * other rules begins anew: its clients bring back what they hold, as to any server that forgot it.
  *
  * @throws LayerpullError `cluster_mismatch` while servers run that agreed on something else; `etcd_*`
  */
@@ -76,9 +79,9 @@ async function replace(
   entry: EtcdEntry | undefined,
   meta: Meta | undefined,
 ): Promise<number | undefined> {
-  const keepsState = meta !== undefined && meta.format === format && meta.version === wanted.version;
+  const keepsState = meta !== undefined && meta.format === format && meta.rules === wanted.rules;
   const next: Meta = keepsState
-    ? { ...meta, options: sharedOptions(wanted.options) }
+    ? { ...meta, version: wanted.version, options: sharedOptions(wanted.options) }
     : freshMeta(wanted, meta);
   const { succeeded, revision } = await wanted.etcd.transact(
     {
@@ -109,10 +112,10 @@ const spanOfTokens = 2 ** 40;
  * Tokens begin at wall time, which is above those of a cluster whose data was lost. Where the former agreement can be
  * read they are above those of its time also if the clock here is behind the one that it was made by.
  */
-function freshMeta({ clock, version, options }: AgreementWanted, former: Meta | undefined): Meta {
+function freshMeta({ clock, version, rules, options }: AgreementWanted, former: Meta | undefined): Meta {
   const atMs = Math.floor(clock.wallNow());
   const firstToken = Math.max(atMs * 1_024, former ? former.firstToken + spanOfTokens : 0);
-  return { format, version, atMs, firstToken, options: sharedOptions(options) };
+  return { format, rules, version, atMs, firstToken, options: sharedOptions(options) };
 }
 
 async function serversRun({ etcd, signal }: AgreementWanted): Promise<boolean> {
@@ -131,8 +134,8 @@ function agreementOf({ atMs, firstToken, options }: Meta, revision: number): Agr
 }
 
 /** What is not as wanted, for people. */
-function differences(meta: Meta, { version, options }: AgreementWanted): string[] {
-  if (meta.format !== format || meta.version !== version) return [`version ${meta.version}`];
+function differences(meta: Meta, { rules, options }: AgreementWanted): string[] {
+  if (meta.format !== format || meta.rules !== rules) return [`the rules of version ${meta.version}`];
   const wanted = sharedOptions(options);
   const names = new Set([...Object.keys(wanted), ...Object.keys(meta.options)]);
   const different = [...names].filter((name) => wanted[name] !== meta.options[name]);
@@ -142,6 +145,6 @@ function differences(meta: Meta, { version, options }: AgreementWanted): string[
 function mismatch(meta: Meta | undefined, wanted: AgreementWanted): LayerpullError {
   const theirs = meta ? differences(meta, wanted).join(', ') : 'something that cannot be read';
   return new LayerpullError('cluster_mismatch', `other lock servers of this cluster run with ${theirs}`, {
-    hint: 'give all servers of one prefix the same version and options: stop the others first to change them',
+    hint: 'give all servers of one prefix the same options, and versions that may run together: stop the others first to change them',
   });
 }

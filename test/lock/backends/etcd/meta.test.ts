@@ -10,12 +10,14 @@ function setUp() {
   const fake = createFakeEtcd();
   const clock = createFakeClock();
   const { signal } = new AbortController();
-  const join = (options: Partial<MachineOptions> = {}, version = '1.0.0') =>
-    agree({ etcd: fake.client(), clock, version, options, signal });
+  const join = (options: Partial<MachineOptions> = {}, release = { version: '1.0.0', rules: 1 }) =>
+    agree({ etcd: fake.client(), clock, ...release, options, signal });
   const run = () => fake.put(keys.seat(toSeatId('seat')), '');
   return { fake, clock, join, run };
 }
 
+const patched = { version: '1.0.1', rules: 1 };
+const next = { version: '2.0.0', rules: 2 };
 const shorter = { ttlMs: 9_000, heartbeatMs: 3_000 };
 
 describe('what the servers of a cluster agree on', () => {
@@ -43,8 +45,18 @@ describe('what the servers of a cluster agree on', () => {
       code: 'cluster_mismatch',
       message: expect.stringContaining('15 s'),
     });
-    await expect(join({}, '2.0.0')).rejects.toMatchObject({ code: 'cluster_mismatch' });
+    await expect(join({}, next)).rejects.toMatchObject({
+      code: 'cluster_mismatch',
+      message: expect.stringContaining('the rules of version 1.0.0'),
+    });
     expect(await join()).toEqual(first);
+  });
+
+  it('is shared with servers of another version whose rules are the same', async () => {
+    const { join, run } = setUp();
+    const first = await join();
+    run();
+    expect(await join({}, patched)).toEqual(first);
   });
 
   it('is not made anew under servers that run', async () => {
@@ -57,18 +69,18 @@ describe('what the servers of a cluster agree on', () => {
     const { fake, join } = setUp();
     const first = await join();
     fake.put(keys.entry(toSeatId('seat'), 1), 'kept');
-    const next = await join(shorter);
-    expect(next.machine).toMatchObject({ ...shorter, firstToken: first.machine.firstToken });
+    const changed = await join(shorter);
+    expect(changed.machine).toMatchObject({ ...shorter, firstToken: first.machine.firstToken });
     expect(fake.keys(keys.log)).toHaveLength(1);
   });
 
-  it('begins anew for another version, and for what cannot be read', async () => {
+  it('begins anew for other rules, and for what cannot be read', async () => {
     const { fake, clock, join } = setUp();
     const first = await join();
     fake.put(keys.entry(toSeatId('seat'), 1), 'of before');
     await clock.advance(1_000);
-    const next = await join({}, '2.0.0');
-    expect(next.machine.firstToken).toBeGreaterThan(first.machine.firstToken);
+    const anew = await join({}, next);
+    expect(anew.machine.firstToken).toBeGreaterThan(first.machine.firstToken);
     expect(fake.keys(keys.log)).toEqual([]);
     fake.put(keys.meta, 'of others');
     expect((await join()).machine.ttlMs).toBe(15_000);
@@ -79,9 +91,9 @@ describe('what the servers of a cluster agree on', () => {
     const first = await join();
     const clock = createFakeClock(1_000_000_000_000);
     const { signal } = new AbortController();
-    const next = await agree({ etcd: fake.client(), clock, version: '2.0.0', options: {}, signal });
-    expect(next.machine.firstToken).toBeGreaterThan(first.machine.firstToken + 1_000_000_000);
-    expect(next.machine.firstToken).toBeLessThan(2 ** 52);
+    const anew = await agree({ etcd: fake.client(), clock, ...next, options: {}, signal });
+    expect(anew.machine.firstToken).toBeGreaterThan(first.machine.firstToken + 1_000_000_000);
+    expect(anew.machine.firstToken).toBeLessThan(2 ** 52);
   });
 
   it('is not replaced by a server that cannot read it while others run', async () => {

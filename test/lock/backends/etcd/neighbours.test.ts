@@ -23,14 +23,14 @@ describeWith(['etcd'], 'an etcd that others use too', () => {
     expect([one, other, same].map(({ locks }) => locks.clusterFigures().seats)).toEqual([2, 1, 2]);
   });
 
-  it('takes one version and one set of options below a prefix, until all servers are gone', async () => {
+  it('takes servers of one set of rules and of options below a prefix, until all servers are gone', async () => {
     const { address } = await startEtcd();
     const start = (more: object = {}) => startEtcdLockServer({ addresses: [address], ...more });
     const first = await start();
     await expect(start({ ttlMs: 9_000, heartbeatMs: 3_000 })).rejects.toMatchObject({
       code: 'cluster_mismatch',
     });
-    await expect(start({ version: '9.0.0' })).rejects.toMatchObject({ code: 'cluster_mismatch' });
+    await expect(start({ rules: 9 })).rejects.toMatchObject({ code: 'cluster_mismatch' });
     const user = lockUser('a');
     await user.open(first.locks);
     const token = tokenOf(await user.acquire(first.locks, layer));
@@ -39,8 +39,21 @@ describeWith(['etcd'], 'an etcd that others use too', () => {
     const changed = await start({ ttlMs: 9_000, heartbeatMs: 3_000 });
     expect(await user.renew(changed.locks)).toMatchObject({ granted: [{ resourceId: layer, token }] });
     await changed.locks.close();
-    const newer = await start({ ttlMs: 9_000, heartbeatMs: 3_000, version: '9.0.0' });
+    const newer = await start({ ttlMs: 9_000, heartbeatMs: 3_000, rules: 9 });
     await expect(user.renew(newer.locks)).rejects.toMatchObject({ code: 'session_unknown' });
+  });
+
+  it('has servers of several versions side by side while their rules are the same', async () => {
+    const { address } = await startEtcd();
+    const start = (version: string) => startEtcdLockServer({ addresses: [address], version });
+    const [older, newer] = [await start('1.0.0'), await start('1.0.1')];
+    const user = lockUser('a');
+    await user.open(older.locks);
+    const token = tokenOf(await user.acquire(older.locks, layer));
+    await older.locks.close();
+    expect(await user.renew(newer.locks)).toMatchObject({ granted: [{ resourceId: layer, token }] });
+    const newest = await start('1.0.2');
+    expect(await user.release(newest.locks, layer, token)).toMatchObject({ kind: 'released' });
   });
 
   it('harms nobody with what others write below the prefix', async () => {
