@@ -55,14 +55,14 @@ export function createEtcdAdmin(
     'grpc.max_reconnect_backoff_ms': 200,
     'grpc.ssl_target_name_override': 'localhost',
   });
-  const services = loadSync(inRoot('test', 'support', 'etcd-admin.proto'), {
+  const services = loadSync(inRoot('test', 'support', 'etcd.proto'), {
     longs: String,
     enums: String,
     defaults: true,
   });
   const call = (service: string, name: string, request: object, metadata = new Metadata()) => {
     const method = (services[`etcdserverpb.${service}`] as ServiceDefinition)[name];
-    if (!method) throw new Error(`etcd-admin.proto has no method ${name}`);
+    if (!method) throw new Error(`etcd.proto has no method ${name}`);
     return unary(client, method, request, metadata);
   };
   const addUser = async ({ name, password, prefix }: EtcdUser) => {

@@ -41,7 +41,7 @@ export interface EtcdRpc {
 type Method = MethodDefinition<object, object>;
 
 export function createEtcdRpc(address: string): EtcdRpc {
-  const file = inRoot('bench', 'lib', 'locks', 'etcd.proto');
+  const file = inRoot('test', 'support', 'etcd.proto');
   const services = loadSync(file, { longs: Number, enums: String, defaults: true });
   // A connection of its own, as each process has one.
   const client = new Client(address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
