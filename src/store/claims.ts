@@ -6,7 +6,7 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { isDigest } from '../core/digest.ts';
 import { systemCodeOf } from '../core/errors.ts';
-import { tryLock } from './file-lock.ts';
+import { lockStateOf, tryLock } from './file-lock.ts';
 import { fileMode, folderMode, syncFolder } from './files.ts';
 import { claimsPath, ingestPath, type Layout } from './layout.ts';
 import type { Claim, ClaimRequest } from './references.ts';
@@ -73,7 +73,7 @@ function onlyOnce(work: () => Promise<void>): () => Promise<void> {
 /** The claims of pulls that may still run. */
 export async function liveClaims(layout: Layout, wallNowMs: number): Promise<StoredClaim[]> {
   const files = await claimFiles(layout);
-  const claims = await Promise.all(files.map((file) => readClaim(file, wallNowMs, async () => {})));
+  const claims = await Promise.all(files.map((file) => readClaim(file, wallNowMs)));
   return claims.filter((claim) => claim !== undefined);
 }
 
@@ -95,11 +95,14 @@ async function claimFiles(layout: Layout): Promise<string[]> {
   return names.map((name) => path.join(claimsPath(layout), name));
 }
 
-/** Undefined for one that is over; `onOver` is called while nobody else can take it for alive. */
+/**
+ * Undefined for one that is over; `onOver` is called while it is locked. Who only looks shares the lock with others who
+ * do: none of them takes it for alive because another one looks.
+ */
 async function readClaim(
   file: string,
   wallNowMs: number,
-  onOver: () => Promise<void>,
+  onOver?: () => Promise<void>,
 ): Promise<StoredClaim | undefined> {
   const opened = await openClaim(file);
   if (!opened) return undefined;
@@ -108,9 +111,10 @@ async function readClaim(
     const claim = await parseClaim(handle);
     const { mtimeMs } = await handle.stat();
     const tellsByLock = writable && claim?.locked && claim.kernel === kernelId();
-    const isOver = tellsByLock ? await tryLock(handle) : wallNowMs - mtimeMs >= maxAgeMs;
+    const isFree = async () => (onOver ? await tryLock(handle) : (await lockStateOf(handle)) === 'free');
+    const isOver = tellsByLock ? await isFree() : wallNowMs - mtimeMs >= maxAgeMs;
     if (!isOver) return claim;
-    await onOver();
+    await onOver?.();
     return undefined;
   } finally {
     await handle.close();

@@ -189,6 +189,15 @@ describe('the reference of a pull', () => {
     expect(namesIn(setup.folder, 'references')).toEqual([]);
   });
 
+  it('of one that was killed counts for none of many who look at the same time', async () => {
+    const setup = await setUpStore();
+    const child = await startClaiming(setup.folder, own.digest);
+    child.kill('SIGKILL');
+    await child.exited;
+    const counts = await Promise.all(Array.from({ length: 50 }, () => countOf(setup, own)));
+    expect(counts.filter((count) => count > 0)).toEqual([]);
+  });
+
   it.each([
     ['it comes from another host', { kernel: 'another kernel' }],
     ['its owner could not lock it', { locked: false }],
