@@ -1,6 +1,6 @@
 import { createJsonProgress } from './progress-json.ts';
 import { createPlainProgress, createWarningsOnly } from './progress-plain.ts';
-import { onlyOnce, type ProgressOptions, type ProgressView } from './progress-view.ts';
+import { canRedraw, onlyOnce, type ProgressOptions, type ProgressView } from './progress-view.ts';
 
 export type ViewKind = 'tty' | 'plain' | 'json' | 'none';
 
@@ -22,7 +22,7 @@ export function chooseView({ mode, interactive, json }: ViewChoice, isTerminal: 
 
 /** The view for a pull. ora is loaded only for the one that needs it. */
 export async function createProgress(choice: ViewChoice, options: ProgressOptions): Promise<ProgressView> {
-  const view = await openView(chooseView(choice, options.stream.isTTY === true), options);
+  const view = await openView(chooseView(choice, canRedraw(options.stream)), options);
   return { handle: onlyOnce((event) => view.handle(event)), close: () => view.close() };
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { chooseView, type ViewChoice } from './create-progress.ts';
-import type { ProgressOptions, ProgressStream } from './progress-view.ts';
+import { canRedraw, type ProgressOptions, type ProgressStream } from './progress-view.ts';
 import {
   createSideBySide,
   createSideBySideLines,
@@ -41,7 +41,7 @@ export async function createDemoView(
   { stream, clock }: { readonly stream: ProgressStream; readonly clock: Clock },
 ): Promise<DemoView> {
   const { json, interactive, color } = output;
-  const kind = chooseView({ mode: output.progress, interactive, json }, stream.isTTY === true);
+  const kind = chooseView({ mode: output.progress, interactive, json }, canRedraw(stream));
   const options: ProgressOptions = { stream, clock, color, warnings: true };
   const open = kind === 'tty' ? await terminalView(options) : linesView(kind === 'none', options);
   let view: SideBySideView | undefined;

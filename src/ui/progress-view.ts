@@ -16,6 +16,11 @@ export interface ProgressStream {
   readonly rows?: number;
 }
 
+/** A terminal that does not know how wide it is, such as a serial line, cannot be drawn on: lines have no end there. */
+export function canRedraw({ isTTY, columns }: ProgressStream): boolean {
+  return isTTY === true && columns !== 0;
+}
+
 export interface ProgressOptions {
   readonly stream: ProgressStream;
   readonly clock: Clock;

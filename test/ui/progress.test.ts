@@ -147,6 +147,18 @@ describe('progress on a terminal', () => {
     return { written, stream: Object.assign(stream, { once: still, removeListener: still }) };
   }
 
+  it('is plain lines where the terminal does not know how wide it is', async () => {
+    const show = async (mode: 'tty' | 'plain', columns: number) => {
+      const { stream, written } = terminal(columns, 0);
+      const options = { stream, clock: createFakeClock(0), color: false, warnings: true };
+      const view = await createProgress({ mode, ...modes }, options);
+      for (const event of events) view.handle(event);
+      view.close();
+      return written;
+    };
+    expect(await show('tty', 0)).toEqual(await show('plain', 80));
+  });
+
   it('draws the frame, and leaves it with the summary and a visible cursor', async () => {
     const { stream, written } = terminal(100, 24);
     const clock = createFakeClock(0);
