@@ -11,7 +11,7 @@ import { drain } from './agent-drain.ts';
 import { openAgentMirror } from './agent-mirror.ts';
 import { openPeers } from './agent-peers.ts';
 import { Closers } from './closers.ts';
-import { locksOfServers, nameOf } from './locks.ts';
+import { locksOfServers, nameOf, warnAlone } from './locks.ts';
 import type { RunningMirror } from './mirror.ts';
 import { openTrust } from './trust.ts';
 
@@ -114,7 +114,7 @@ function openUpstream(
       ...{ locks, serverName: nameOf(servers), nodeId: node, storeId, clock, log, bounds },
       ...(peerUrl === undefined ? {} : { url: peerUrl }),
       ...(zone === undefined ? {} : { zone }),
-      onWarning: ({ code, message, hint }) => log.warn({ code, hint }, `${message}; going on without it`),
+      onWarning: warnAlone(log, servers),
     }),
   );
   return { session, locks };

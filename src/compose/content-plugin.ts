@@ -9,7 +9,7 @@ import { drain } from './agent-drain.ts';
 import { openPeers, type RunningPeers } from './agent-peers.ts';
 import { Closers } from './closers.ts';
 import { openContent } from './content-service.ts';
-import { type Coordination, coordination } from './locks.ts';
+import { type Coordination, coordination, warnAlone } from './locks.ts';
 import { openTrust } from './trust.ts';
 
 const clock = systemClock;
@@ -102,14 +102,15 @@ async function openOwnPeers(
 }
 
 function openSession(
-  { node, zone, bounds }: ContentPluginConfig,
+  { node, zone, servers, bounds }: ContentPluginConfig,
   { service, store, peers, log }: Parts & { service: Coordination; peers: RunningPeers | undefined },
 ): LockSession {
   return openLockSession({
-    ...{ locks: service.locks, nodeId: node, storeId: store.blobs.storeId, clock, log, bounds },
+    ...{ locks: service.locks, serverName: service.serverName, nodeId: node },
+    ...{ storeId: store.blobs.storeId, clock, log, bounds },
     ...(peers === undefined ? {} : { url: peers.url }),
     ...(zone === undefined ? {} : { zone }),
-    onWarning: ({ code, message, hint }) => log.warn({ code, hint }, `${message}; going on without it`),
+    onWarning: warnAlone(log, service.by === 'server' ? servers : []),
   });
 }
 

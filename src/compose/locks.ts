@@ -1,6 +1,6 @@
 import type { CoordinationConfig } from '../config.ts';
 import { systemClock } from '../core/clock.ts';
-import { isLayerpullError } from '../core/errors.ts';
+import { isLayerpullError, type LayerpullError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { createHttpLocks, type HttpLocksTimeouts } from '../lock/backends/http/http-locks.ts';
 import { createEmbeddedLocks } from '../lock/embedded.ts';
@@ -35,6 +35,12 @@ const names = {
 /** What messages call the lock servers together. */
 export function nameOf(servers: readonly URL[]): string {
   return servers.length > 1 ? `the ${servers.length} lock servers` : 'the lock server';
+}
+
+/** How a daemon tells that it does without whoever arbitrates. */
+export function warnAlone(log: Log, servers: readonly URL[]): (warning: LayerpullError) => void {
+  const what = servers.length > 1 ? 'going on without them' : 'going on without it';
+  return ({ code, message, hint }) => log.warn({ code, hint }, `${message}; ${what}`);
 }
 
 /**

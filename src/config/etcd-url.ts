@@ -17,6 +17,8 @@ const standardPrefix = 'layerpull';
 /** More members than any etcd should have, with room for names of the same. */
 const maxEndpoints = 32;
 const maxPrefixLength = 128;
+/** What the keys of a cluster begin with behind its prefix: another cluster is not to be there. */
+const keyNames: ReadonlySet<string> = new Set(['meta', 'live', 'snapshot']);
 const example = 'such as etcd://10.0.0.1:2379,10.0.0.2:2379,10.0.0.3:2379/layerpull';
 
 /** @throws LayerpullError `usage`, which does not show a text that may hold a password */
@@ -55,7 +57,18 @@ function readPrefix(path: string, given: Setting): string {
   const prefix = path.replace(/^\//, '').replace(/\/$/, '');
   if (prefix === '') return standardPrefix;
   const isPlain = /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/.test(prefix);
-  if (isPlain && prefix.length <= maxPrefixLength) return prefix;
+  if (isPlain && prefix.length <= maxPrefixLength) return refuseAmongKeys(prefix, given);
   const hint = `use letters, digits, "-", "_", "." and "/", at most ${maxPrefixLength} in all`;
   throw usage({ from: given.from, text: prefix.slice(0, 200) }, 'is not a prefix for keys', hint);
+}
+
+/** The servers of the prefix before it would take these keys for their own, and delete them. */
+function refuseAmongKeys(prefix: string, { from }: Setting): string {
+  const names = prefix.split('/');
+  const at = names.findIndex((name, index) => index > 0 && keyNames.has(name));
+  if (at < 0) return prefix;
+  const outer = names.slice(0, at).join('/');
+  const problem = `lies among the keys of servers with the prefix "${outer}"`;
+  const hint = `have "${[...keyNames].join('", "')}" behind no "/"`;
+  throw usage({ from, text: prefix }, problem, hint);
 }

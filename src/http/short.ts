@@ -40,6 +40,8 @@ export interface ShortRequest {
   /** Longest reply, in bytes. Default 64 KiB. */
   readonly maxReplyBytes?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Hears of each reply that is not handed back, because the request is sent once more. */
+  readonly onUnavailable?: ((reply: ShortReply) => void) | undefined;
 }
 
 export interface ShortReply {
@@ -92,6 +94,9 @@ async function sendWithRetries(options: ShortClientOptions, request: ShortReques
       delayMs: options.retryDelayMs ?? 1_000,
       ...(options.random ? { random: options.random } : {}),
       shouldRetry: (error) => mayRepeat(error, repeatable) && !isLasting(error),
+      onPause: (error) => {
+        if (error instanceof Unavailable) request.onUnavailable?.(error.reply);
+      },
       signal: request.signal,
     });
   } catch (error) {

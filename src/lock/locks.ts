@@ -188,7 +188,12 @@ export interface ResourceEvent {
  * (open it again under its id, then ask again), `lock_denied`, `lock_protocol`. An aborted `signal` throws its reason.
  */
 export interface Locks {
-  openSession(request: OpenSession, signal?: AbortSignal): Promise<SessionInfo>;
+  /** `onRefusal` hears why it is not opened yet, where the request is sent once more. */
+  openSession(
+    request: OpenSession,
+    signal?: AbortSignal,
+    onRefusal?: (error: Error) => void,
+  ): Promise<SessionInfo>;
   /** Frees all that the session holds (as failed, class `node`) and its places. Idempotent. */
   closeSession(sessionId: SessionId, signal?: AbortSignal): Promise<void>;
   renew(sessionId: SessionId, heartbeat: Heartbeat, signal?: AbortSignal): Promise<SessionSnapshot>;

@@ -69,8 +69,8 @@ export class SessionDomain {
     return this.#hasAsked;
   }
 
-  async open(signal?: AbortSignal): Promise<SessionInfo> {
-    return await this.#parts.locks.openSession(this.#open, signal);
+  async open(signal?: AbortSignal, onRefusal?: (error: Error) => void): Promise<SessionInfo> {
+    return await this.#parts.locks.openSession(this.#open, signal, onRefusal);
   }
 
   /** A session that is about to move is closed after that: nothing opens it again. */

@@ -1,6 +1,7 @@
+import { withDeadline } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import { isLayerpullError, LayerpullError } from '../core/errors.ts';
-import type { Locks, OpenSession, SessionEvent, SessionSnapshot } from './locks.ts';
+import type { Locks, OpenSession, SessionEvent, SessionInfo, SessionSnapshot } from './locks.ts';
 import type { Asked } from './session-book.ts';
 import type { LinkBounds } from './session-bounds.ts';
 import type { SessionShare } from './session-share.ts';
@@ -41,6 +42,19 @@ export function silenceOf(name = 'the lock server'): Silence {
       `${name} did not answer within ${Math.max(1, Math.round(ms / 100)) / 10} s`,
       details,
     );
+}
+
+/** Opens the session. @throws what the server said last when the bound is over, or that it said nothing */
+export async function firstContact(parts: LinkParts, closed: AbortSignal): Promise<SessionInfo> {
+  closed.throwIfAborted();
+  const { locks, open, bounds, clock, silence } = parts;
+  let refusal: Error | undefined;
+  const onRefusal = (error: Error) => {
+    refusal = error;
+  };
+  const late = () => refusal ?? silence(bounds.firstContactMs);
+  const work = (signal: AbortSignal) => locks.openSession(open, signal, onRefusal);
+  return await withDeadline(clock, bounds.firstContactMs, closed, late, work);
 }
 
 export function isUnknownSession(error: unknown): boolean {

@@ -3,7 +3,7 @@ import { LayerpullError, toLayerpullError } from '../core/errors.ts';
 import type { SessionInfo, SessionSnapshot } from './locks.ts';
 import { Bell } from './session-bell.ts';
 import type { Asked } from './session-book.ts';
-import { isUnknownSession, type LinkParts } from './session-link-parts.ts';
+import { firstContact, isUnknownSession, type LinkParts } from './session-link-parts.ts';
 import { pauseBeforeStream, StreamMoved } from './stream-moved.ts';
 
 /** The line to the lock server: opens the session on first use, then keeps it by a stream and heartbeats. */
@@ -116,11 +116,8 @@ export class SessionLink {
   }
 
   async #open(): Promise<void> {
-    const { locks, open, bounds, clock } = this.#parts;
-    const sentMs = clock.now();
-    const info: SessionInfo = await this.#call(bounds.firstContactMs, (signal) =>
-      locks.openSession(open, signal),
-    );
+    const sentMs = this.#parts.clock.now();
+    const info: SessionInfo = await firstContact(this.#parts, this.closed);
     this.#heartbeatMs = info.heartbeatMs;
     this.#claimMs = info.claimMs;
     this.#ttlMs = info.ttlMs;

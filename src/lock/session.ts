@@ -147,7 +147,10 @@ class Session implements LockSession {
 
   /** A full server is no reason to be slower than a plain pull. */
   #goOnPastLimit(request: LayerAcquire, message: string): LayerReply {
-    this.#log.warn({ resource: request.resourceId }, `lock server is full, going on without it: ${message}`);
+    this.#log.warn(
+      { resource: request.resourceId },
+      `there is no room for this lock, going on without it: ${message}`,
+    );
     return { kind: 'granted', hold: this.#holdAlone(request) };
   }
 

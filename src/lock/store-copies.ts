@@ -30,7 +30,7 @@ export function tellCopiesApart(options: StoreCopiesOptions): Locks {
   const { locks } = options;
   const guard = new CopyGuard(options);
   return {
-    openSession: (request, signal) => guard.openSession(request, signal),
+    openSession: (...args) => guard.openSession(...args),
     closeSession: (sessionId, signal) => guard.closeSession(sessionId, signal),
     renew: (...args) => guard.renew(...args),
     acquire: (request, signal) => guard.acquire(request, signal),
@@ -60,16 +60,20 @@ class CopyGuard {
   }
 
   /** The file is there before anybody can hear of the session. */
-  async openSession(request: OpenSession, signal?: AbortSignal): Promise<SessionInfo> {
+  async openSession(
+    request: OpenSession,
+    signal?: AbortSignal,
+    onRefusal?: (error: Error) => void,
+  ): Promise<SessionInfo> {
     const { locks, sessions } = this.#parts;
     const { sessionId, storeId } = request;
-    if (storeId === undefined) return await locks.openSession(request, signal);
+    if (storeId === undefined) return await locks.openSession(request, signal, onRefusal);
     if (sessionId === undefined) return await this.#openUnnamed({ ...request, storeId }, signal);
     const known = this.#opened.get(sessionId);
     if (!known) await sessions.enter(sessionId);
     const session = known ?? new SessionDomain(this.#parts, { ...request, sessionId, storeId });
     this.#opened.set(sessionId, session);
-    return await session.open(signal);
+    return await session.open(signal, onRefusal);
   }
 
   /** Others hear of it when it asks for something, which takes the name that the service gave it. */

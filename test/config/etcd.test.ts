@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readServeConfig } from '../../src/config/serve.ts';
 import type { GivenFlags } from '../../src/config/values.ts';
+import { keys } from '../../src/lock/backends/etcd/keys.ts';
 import { errorOf, machine, on } from '../support/config.ts';
 
 const read = (flags: GivenFlags, env: Readonly<Record<string, string>> = {}) =>
@@ -11,6 +12,10 @@ const told = (flags: GivenFlags, env: Readonly<Record<string, string>> = {}) => 
   const { code, message, hint } = refused(flags, env);
   return [code, message, hint];
 };
+
+/** What keys of a cluster begin with. */
+const texts = Object.values(keys).filter((key) => typeof key === 'string');
+const names = [...new Set(texts.map((key) => key.replace(/\/.*/, '')))];
 
 describe('--backend', () => {
   it.each([
@@ -23,6 +28,8 @@ describe('--backend', () => {
     ['etcd://h1/fleet-a', ['h1:2379'], 'fleet-a'],
     ['etcd://h1/teams/a_1.b/', ['h1:2379'], 'teams/a_1.b'],
     ['etcd://h1:2379,H1,h1', ['h1:2379'], 'layerpull'],
+    ['etcd://h1/live', ['h1:2379'], 'live'],
+    ['etcd://h1/layerpull/lively', ['h1:2379'], 'layerpull/lively'],
   ])('reads %s', (backend, endpoints, prefix) => {
     expect(read({ backend }).backend).toEqual({ endpoints, prefix });
   });
@@ -91,6 +98,19 @@ describe('--backend', () => {
   it.each(['a//b', '/x', 'a b', 'ä', 'x'.repeat(129), 'a%2fb'])('refuses the prefix "%s"', (prefix) => {
     expect(refused({ backend: `etcd://h1/${prefix}` }).message).toContain('is not a prefix for keys');
   });
+
+  it.each(names)(
+    'refuses a prefix among the keys of another cluster, which has "%s" below its own',
+    (name) => {
+      const prefix = `teams/layerpull/${name}/log`;
+      expect(told({ backend: `etcd://h1/${prefix}` })).toEqual([
+        'usage',
+        `--backend: "${prefix}" lies among the keys of servers with the prefix "teams/layerpull"`,
+        'have "meta", "live", "snapshot" behind no "/"',
+      ]);
+      expect(refused({ backend: `etcd://h1/a/${name}` }).code).toBe('usage');
+    },
+  );
 
   it.each([
     'etcd://root:hunter2@h1',

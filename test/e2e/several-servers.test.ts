@@ -7,11 +7,12 @@ import { startContentPlugin } from '../support/content-plugin.ts';
 import { createFakeRegistry } from '../support/fake-registry.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
 import { type LockCluster, startLockCluster } from '../support/lock-cluster.ts';
+import { patientSources } from '../support/patient.ts';
 import { downloadsByDigest, resultOf, startPull, verifyStore } from '../support/pulls.ts';
 import { tempDir } from '../support/temp.ts';
 
 /** Nobody is left for being slow while a test holds the bytes back. */
-const patient = ['--first-contact', '60s', '--out-of-reach', '60s', '--peer-stall-timeout', '60s'];
+const patient = [...patientSources, '--first-contact', '60s', '--out-of-reach', '60s'];
 const newStore = () => path.join(tempDir(), 'store');
 
 /** Three servers of one service, as they are given to `--server`. */
@@ -93,7 +94,45 @@ describe('pulls at several lock servers', () => {
   });
 });
 
+describe('a pull whose lock servers are without their etcd', () => {
+  it('goes on after three seconds, and says what they answered', async () => {
+    const { servers, list } = await setUp();
+    const { gate, reference } = await image();
+    gate.open();
+    for (const server of servers) server.fail();
+    const pull = await startPull({ reference, store: newStore(), node: 'node-1', server: list });
+    resultOf(await pull.result());
+    const warnings = pull.jsonEvents().filter(({ kind }) => kind === 'warning');
+    expect(warnings).toEqual([
+      expect.objectContaining({
+        code: 'lock_unreachable',
+        hint: 'see the logs of the lock servers',
+        message: expect.stringMatching(
+          /^the lock server http:\S+ failed POST \/sessions with status 503.* \(the last of 3 lock servers that were tried\); going on without coordination$/,
+        ),
+      }),
+    ]);
+  });
+});
+
 describe('daemons at several lock servers', () => {
+  it('say that they go on without them where none answers', async () => {
+    const server = '127.0.0.1:1,127.0.0.1:2,127.0.0.1:3';
+    const agent = await startAgent({ store: newStore(), server });
+    const plugin = await startContentPlugin({ node: 'plugin', store: newStore(), server });
+    for (const { child } of [agent, plugin])
+      await child.waitForStderr(/\(the last of 3 lock servers that were tried\); going on without them"/);
+  });
+
+  it('call them by their number where none says anything', async () => {
+    const { servers, list } = await setUp();
+    for (const server of servers) server.freeze();
+    const agent = await startAgent({ store: newStore(), server: list });
+    const plugin = await startContentPlugin({ node: 'plugin', store: newStore(), server: list });
+    for (const { child } of [agent, plugin])
+      await child.waitForStderr(/"the 3 lock servers did not answer within 3 s; going on without them"/);
+  });
+
   it('keep their sessions when their server is killed', async () => {
     const { cluster, servers, list } = await setUp();
     const agent = await startAgent({ store: newStore(), server: list, node: 'agent' });

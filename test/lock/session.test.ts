@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { deferred } from '../../src/core/abort.ts';
+import { LayerpullError } from '../../src/core/errors.ts';
 import { toNodeId, toStoreId } from '../../src/core/ids.ts';
 import type { SessionInfo } from '../../src/lock/locks.ts';
 import { settle } from '../support/fake-clock.ts';
@@ -246,6 +247,21 @@ describe('a session without a server', () => {
     await clock.advance(3_000);
     expect((await asked).kind).toBe('granted');
     expect(warnings.map((warning) => warning.message)).toEqual([message]);
+  });
+
+  it('tells what the server said when it was asked in vain until the bound was over', async () => {
+    const { clock, locks, warnings, open } = createSessionStage();
+    const refusing: typeof locks = {
+      ...locks,
+      openSession: (_request, _signal, onRefusal) => {
+        for (const said of ['not yet', 'no room']) onRefusal?.(new LayerpullError('lock_unreachable', said));
+        return deferred<SessionInfo>().promise;
+      },
+    };
+    const asked = open('node-a', { locks: refusing }).acquire(layerRequest, never);
+    await clock.advance(3_000);
+    expect((await asked).kind).toBe('granted');
+    expect(warnings.map((warning) => warning.message)).toEqual(['no room']);
   });
 
   it('fails when it must not go on alone', async () => {

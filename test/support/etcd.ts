@@ -1,6 +1,4 @@
-import { once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAuthority } from './certificates.ts';
@@ -8,6 +6,7 @@ import { onCleanup } from './cleanup.ts';
 import { component, requireComponent } from './component-list.ts';
 import { createEtcdAdmin, type EtcdAdmin } from './etcd-admin.ts';
 import { patienceMs } from './patience.ts';
+import { freePorts } from './ports.ts';
 import { type Child, spawnProcess } from './processes.ts';
 import { tempDir } from './temp.ts';
 
@@ -36,6 +35,10 @@ export interface EtcdMember {
   restart(): Promise<void>;
   /** SIGKILL, and a new one at the same address that has nothing. For the only member of a cluster. */
   restartEmpty(): Promise<void>;
+  /** Keeps a copy of its data as it is now. For the only member of a cluster; SIGKILL, and started again. */
+  backUp(): Promise<void>;
+  /** SIGKILL, and started again on that copy, as from a backup. */
+  restore(): Promise<void>;
   /** SIGSTOP: it keeps its connections and says nothing. */
   freeze(): void;
   /** SIGCONT */
@@ -125,6 +128,21 @@ async function startMember(place: Place): Promise<EtcdMember> {
       child = await run();
       await untilLed(admin);
     },
+    backUp: async () => {
+      child.kill('SIGKILL');
+      await child.exited;
+      cpSync(path.join(dir, 'etcd'), path.join(dir, 'backup'), { recursive: true });
+      child = await run();
+      await untilLed(admin);
+    },
+    restore: async () => {
+      child.kill('SIGKILL');
+      await child.exited;
+      rmSync(path.join(dir, 'etcd'), { recursive: true });
+      cpSync(path.join(dir, 'backup'), path.join(dir, 'etcd'), { recursive: true });
+      child = await run();
+      await untilLed(admin);
+    },
     restartEmpty: async () => {
       child.kill('SIGKILL');
       await child.exited;
@@ -198,22 +216,4 @@ async function leaderOf(members: readonly EtcdMember[]): Promise<EtcdMember> {
 
 async function statusOf({ admin, child }: EtcdMember): Promise<{ id?: string; leader?: string }> {
   return child.isRunning() ? await admin.status().catch(() => ({})) : {};
-}
-
-/** Free at the same time, so that no two are the same. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (typeof address !== 'object' || !address) throw new Error('no free port');
-    return address.port;
-  });
-  await Promise.all(
-    servers.map(async (server) => {
-      server.close();
-      await once(server, 'close');
-    }),
-  );
-  return ports;
 }

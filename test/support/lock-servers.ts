@@ -19,16 +19,18 @@ export interface LockServerStart {
   readonly ttlMs?: number;
   /** Modules that the process loads first. */
   readonly imports?: readonly string[];
+  /** Further arguments. */
+  readonly more?: readonly string[];
   /** Program with arguments that starts it. Default: none. */
   readonly via?: readonly string[];
 }
 
 /** Starts `layerpull serve` in a process of its own, with times short enough for a test to see them pass. */
 export async function startLockServer(start: LockServerStart = {}): Promise<RunningLockServer> {
-  const { address = '127.0.0.1:0', ttlMs = 3_000, imports = [], via = [] } = start;
+  const { address = '127.0.0.1:0', ttlMs = 3_000, imports = [], more = [], via = [] } = start;
   const nodeOptions = imports.map((file) => `--import=${pathToFileURL(file)}`).join(' ');
   const child = await spawnCli(
-    ['serve', '--addr', address, '--session-ttl', `${ttlMs}ms`, ...placeOf(start)],
+    ['serve', '--addr', address, '--session-ttl', `${ttlMs}ms`, ...placeOf(start), ...more],
     {
       env: { NODE_OPTIONS: nodeOptions || undefined },
       via,

@@ -58,7 +58,8 @@ export function replyError(label: Label, what: string, reply: ShortReply): Layer
   }
   if (status >= 500) {
     const message = `${label.name(server)} failed ${what} with status ${status}${said ? `: ${said}` : ''}${lastOf(reply.tried)}`;
-    return new LayerpullError('lock_unreachable', message, { hint: 'see the log of the lock server' });
+    const hint = `see the ${(reply.tried ?? 1) > 1 ? 'logs of the lock servers' : 'log of the lock server'}`;
+    return new LayerpullError('lock_unreachable', message, { hint });
   }
   if (status === 401) {
     const message = `${label.name(server)} denied ${what}: ${said ?? 'status 401'}${lastOf(reply.tried)}`;

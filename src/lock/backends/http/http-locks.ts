@@ -133,11 +133,13 @@ function sessionCalls(
 ): Pick<Locks, 'openSession' | 'closeSession' | 'renew' | 'nodes'> {
   const pathOf = (sessionId: string) => `/sessions/${encodeURIComponent(sessionId)}`;
   return {
-    openSession: (request, signal) =>
-      caller.ask(
-        { method: 'POST', path: '/sessions', body: openSessionToWire(request), signal },
-        sessionSchema,
-      ),
+    openSession(request, signal, onRefusal) {
+      const asked: ShortRequest = {
+        ...{ method: 'POST', path: '/sessions', body: openSessionToWire(request), signal },
+        onUnavailable: onRefusal && ((reply) => onRefusal(caller.refusal(asked, reply))),
+      };
+      return caller.ask(asked, sessionSchema);
+    },
     nodes: (signal) =>
       caller.ask({ method: 'GET', path: '/nodes', maxReplyBytes: maxListBytes, signal }, nodesReplySchema),
     async closeSession(sessionId, signal) {
