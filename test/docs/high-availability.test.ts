@@ -114,7 +114,7 @@ describeWith(['etcd'], 'docs/high-availability.md', () => {
       [...code.matchAll(/--([a-z-]+)/g)].map(([, flag = '']) => flag),
     );
     // Of etcdctl.
-    const elsewhere = new Set(['prefix']);
+    const elsewhere = new Set(['prefix', 'user']);
     const known = (flag: string) => layerpullFlags.has(flag) || flagsOfEtcd.has(flag) || elsewhere.has(flag);
     expect(named.length).toBeGreaterThan(20);
     expect(named.filter((flag) => !known(flag))).toEqual([]);

@@ -11,8 +11,11 @@ import {
   type LeaseId,
 } from '../../src/lock/backends/etcd/client/etcd.ts';
 
-/** What goes wrong with the next transaction: it never arrives, it is done and its answer is lost, or etcd refuses it. */
-export type Mishap = 'lost-request' | 'lost-reply' | 'refused';
+/**
+ * What goes wrong with the next transaction: it never arrives, it is done and its answer is lost, etcd refuses it, or
+ * etcd does it and says that it refused: so it is with what takes the last of its space.
+ */
+export type Mishap = 'lost-request' | 'lost-reply' | 'refused' | 'done-and-refused';
 
 /** One etcd in memory, which several clients share, and on which things go wrong when a test says so. */
 export interface FakeEtcd {
@@ -64,6 +67,7 @@ export function createFakeEtcd(): FakeEtcd {
     for (const one of watching) one.tell(batch);
   };
   const unreachable = () => new LayerpullError('etcd_unreachable', 'no member of etcd answers');
+  const noSpace = () => new LayerpullError('etcd_failed', 'etcd has no space left');
 
   const holds = (compare: EtcdCompare): boolean => {
     switch (compare.kind) {
@@ -141,8 +145,9 @@ export function createFakeEtcd(): FakeEtcd {
         await reach(signal);
         const mishap = mishaps.shift();
         if (mishap === 'lost-request') throw unreachable();
-        if (mishap === 'refused') throw new LayerpullError('etcd_failed', 'etcd has no space left');
+        if (mishap === 'refused') throw noSpace();
         const reply = transact(transaction);
+        if (mishap === 'done-and-refused') throw noSpace();
         if (mishap === 'lost-reply') throw unreachable();
         return reply;
       },

@@ -6,9 +6,9 @@ import { createHttpLocks } from '../../src/lock/backends/http/http-locks.ts';
 import type { AcquireReply, Locks, Outcome, ReleaseReply, SessionSnapshot } from '../../src/lock/locks.ts';
 import { onCleanup } from './cleanup.ts';
 
-/** A client of one lock server, which asks once, and waits no longer than a new cluster recovers. */
+/** A client of one lock server, which asks once, and waits for a server that takes its time. */
 export function clientAt(server: string | URL): Locks {
-  const timeouts = { requestMs: 4_000, heartbeatMs: 4_000, retries: 0 };
+  const timeouts = { requestMs: 30_000, heartbeatMs: 30_000, retries: 0 };
   const locks = createHttpLocks({
     servers: [new URL(server)],
     version: '0.0.0',

@@ -15,7 +15,7 @@ import { type Loaded, readEntry } from './loader.ts';
 import { noteNodes, registerNodes } from './node-notes.ts';
 import { applyEntry, isFailed, type Reply } from './replica/apply.ts';
 import type { Checked, ClusterCommand, ClusterState, Entry, SeatId } from './replica/cluster.ts';
-import { isHeard } from './replica/seats.ts';
+import { heardBy, isHeard } from './replica/seats.ts';
 import type { Request } from './requests.ts';
 
 export interface CopyOptions {
@@ -137,11 +137,13 @@ export class Copy {
   }
 
   #note(command: ClusterCommand, isOwn: boolean): void {
-    noteNodes(this.nodes, command, this.cluster.machine, this.cluster.atMs);
-    if (!isOwn) return;
-    const nowMs = this.#options.clock.now();
-    if (command.kind === 'open-session') this.hearing.heard(command.request.sessionId, nowMs);
-    if (command.kind === 'renew') this.hearing.heard(command.sessionId, nowMs);
+    const { machine, atMs } = this.cluster;
+    noteNodes(this.nodes, command, machine, atMs);
+    if (!isOwn || (command.kind !== 'open-session' && command.kind !== 'renew')) return;
+    const sessionId = heardBy(command);
+    // Of one that is not there nothing would ever say that it ended.
+    if (sessionId !== undefined && machine.sessions.has(sessionId))
+      this.hearing.heard(sessionId, this.#options.clock.now());
   }
 
   /** What happened is logged and counted once in the cluster: by the server whose doing it was. */

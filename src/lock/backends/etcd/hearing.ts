@@ -24,6 +24,11 @@ export class Hearing {
     this.#lookedMs = nowMs;
   }
 
+  /** Sessions of which it knows when they were heard. */
+  get size(): number {
+    return this.#heardMs.size;
+  }
+
   heard(sessionId: SessionId, nowMs: number): void {
     this.#heardMs.set(sessionId, nowMs);
   }

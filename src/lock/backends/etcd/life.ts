@@ -7,6 +7,7 @@ import { movesMs, pingMs } from '../engine/engine.ts';
 import type { Observe } from '../engine/teller.ts';
 import type { Etcd, EtcdEntry } from './client/etcd.ts';
 import { Copy } from './copy.ts';
+import { Departed } from './departed.ts';
 import { follow } from './follower.ts';
 import type { Loaded } from './loader.ts';
 import { Outage } from './outage.ts';
@@ -55,8 +56,7 @@ export class Life {
   readonly #lost = new AbortController();
   readonly #joined: Deferred<void> = deferred();
   readonly #recovered: Deferred<void> = deferred();
-  /** Servers that are gone, which could not be written yet. */
-  readonly #gone = new Set<SeatId>();
+  readonly #departed: Departed;
   #untold: ClusterCommand[] = [];
   #paused: EtcdEntry[] | undefined;
   /** When progress was written last. */
@@ -73,6 +73,8 @@ export class Life {
     const requestsOf = (seq: number) => this.#writer.take(seq);
     const onParted = (why: string) => this.lose(why);
     this.copy = new Copy({ clock, log, observe, seat: seat.id, loaded, requestsOf, onParted });
+    const submit = (command: ClusterCommand) => this.submit(command);
+    this.#departed = new Departed({ known: this.copy.cluster.seats, submit });
     this.#writer = new EntryWriter({
       ...{ etcd, clock, seat: seat.id, seatRevision: seat.revision, outage: this.#outage, signal },
       timeNow: () => this.copy.time.now(),
@@ -81,7 +83,8 @@ export class Life {
       onLost: (why) => this.lose(why),
     });
     this.#keeper = new SnapshotKeeper({
-      ...{ etcd, clock, log, seat: seat.id, cluster: loaded.cluster, book: loaded.book, signal },
+      ...{ etcd, clock, log, seat: seat.id, seatRevision: seat.revision, signal },
+      ...{ cluster: loaded.cluster, book: loaded.book },
       dueEntries: options.snapshotEvery,
       appliedRevision: () => this.copy.revision,
       pause: () => this.#pause(),
@@ -140,17 +143,15 @@ export class Life {
 
   /** Puts a command into the order of the cluster, and answers what it came to. @throws `lock_unreachable` */
   async submit(command: ClusterCommand, onApplied?: (reply: unknown) => void): Promise<unknown> {
-    this.lost.throwIfAborted();
-    const trouble = this.troubleInShort();
-    if (trouble !== undefined) throw away(trouble);
-    const request = createRequest(command, this.#options.clock.now(), onApplied);
-    this.#writer.add(request);
-    return await request.answer.promise;
+    return await this.#put(createRequest(command, this.#options.clock.now(), onApplied));
   }
 
-  /** The same for what nobody waits for: tried again until it is known, or the seat is gone. */
+  /**
+   * The same for what nobody waits for: tried again until it is known, or the seat is gone. What is on its way is waited
+   * for, as one end of a stream that is told twice is the end of two.
+   */
   tell(command: ClusterCommand): void {
-    this.submit(command).catch(() => {
+    this.#put(createRequest(command, Number.POSITIVE_INFINITY)).catch(() => {
       if (!this.lost.aborted && this.#untold.length < maxUntold) this.#untold.push(command);
     });
   }
@@ -178,6 +179,14 @@ export class Life {
     await this.#keeper.settled();
     await this.#following;
     await seat.lease.close();
+  }
+
+  async #put(request: Request): Promise<unknown> {
+    this.lost.throwIfAborted();
+    const trouble = this.troubleInShort();
+    if (trouble !== undefined) throw away(trouble);
+    this.#writer.add(request);
+    return await request.answer.promise;
   }
 
   #end(): void {
@@ -229,21 +238,16 @@ export class Life {
   }
 
   #onSeatGone(seat: SeatId): void {
-    if (seat === this.seat) this.lose('its lease ended');
-    else if (this.#paused) this.#gone.add(seat);
-    else this.#tellGone(seat);
+    if (seat === this.seat) {
+      this.lose('its lease ended');
+      return;
+    }
+    this.#departed.add(seat);
+    if (!this.#paused) this.#departed.tell();
   }
 
-  /** Until all know it: nobody else may be there to say it, and its sessions would live for ever. */
-  #tellGone(seat: SeatId): void {
-    this.#gone.delete(seat);
-    if (!this.copy.cluster.seats.has(seat)) return;
-    this.submit(seatGone(seat)).catch(() => this.#gone.add(seat));
-  }
-
-  /** Those of which nothing was heard while nobody could hear it. */
   #onSeats(seats: ReadonlySet<SeatId>): void {
-    for (const id of [...this.copy.cluster.seats.keys()]) if (!seats.has(id)) this.#onSeatGone(id);
+    for (const seat of this.#departed.missed(seats, this.#paused ?? [])) this.#onSeatGone(seat);
   }
 
   #takeSoon(): Request[] {
@@ -260,7 +264,7 @@ export class Life {
     if (this.#outage.inShort() === undefined)
       for (const command of this.#untold.splice(0)) this.tell(command);
     this.#writer.giveUp(nowMs - patienceMs, () => away('etcd does not answer'));
-    if (!this.#paused) for (const seat of [...this.#gone]) this.#tellGone(seat);
+    if (!this.#paused) this.#departed.tell();
     const homes = this.copy.cluster.seats.get(this.seat)?.homes ?? [];
     for (const quiet of this.copy.hearing.quiet(homes, nowMs))
       void this.submit({ kind: 'session-quiet', ...quiet }).catch(() => {});

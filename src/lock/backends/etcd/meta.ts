@@ -42,8 +42,9 @@ export interface AgreementWanted {
 }
 
 /**
- * Joins the cluster's agreement, or makes it. Where no server runs, one with other options changes them, and one of
- * other rules begins anew: its clients bring back what they hold, as to any server that forgot it.
+ * Joins the cluster's agreement, or makes it. Where no server runs, one with other options or of other rules begins
+ * anew, for by them the entries of before may come to something else than their clients were told: these bring back
+ * what they hold, as to any server that forgot it.
  *
  * @throws LayerpullError `cluster_mismatch` while servers run that agreed on something else; `etcd_*`
  */
@@ -79,10 +80,6 @@ async function replace(
   entry: EtcdEntry | undefined,
   meta: Meta | undefined,
 ): Promise<number | undefined> {
-  const keepsState = meta !== undefined && meta.format === format && meta.rules === wanted.rules;
-  const next: Meta = keepsState
-    ? { ...meta, version: wanted.version, options: sharedOptions(wanted.options) }
-    : freshMeta(wanted, meta);
   const { succeeded, revision } = await wanted.etcd.transact(
     {
       compare: [
@@ -92,8 +89,9 @@ async function replace(
         { kind: 'none', prefix: keys.seats },
       ],
       success: [
-        { kind: 'put', key: keys.meta, value: JSON.stringify(next) },
-        ...(keepsState ? [] : [dropAll(keys.log), dropAll(keys.snapshots)]),
+        { kind: 'put', key: keys.meta, value: JSON.stringify(freshMeta(wanted, meta)) },
+        dropAll(keys.log),
+        dropAll(keys.snapshots),
       ],
     },
     wanted.signal,

@@ -11,6 +11,7 @@ export type ReplyOf<Kind extends ClusterCommand['kind']> = Kind extends keyof Re
 /** A command on its way into the order of the cluster, and whoever waits for its answer. */
 export interface Request {
   readonly command: ClusterCommand;
+  /** Infinite: it is given up only with the seat. */
   readonly addedMs: number;
   readonly answer: Deferred<unknown>;
   /** Runs at the very place in the order, before anything that comes later. */

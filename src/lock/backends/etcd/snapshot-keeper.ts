@@ -24,6 +24,8 @@ export interface KeeperOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly seat: SeatId;
+  /** Of the seat's key: who lost it writes nothing any more. */
+  readonly seatRevision: number;
   readonly cluster: ClusterState;
   readonly book: LogBook;
   readonly appliedRevision: () => number;
@@ -66,7 +68,8 @@ export class SnapshotKeeper {
   }
 
   async #write(): Promise<void> {
-    const { etcd, clock, log, book, appliedRevision, signal } = this.#options;
+    const { etcd, clock, log, seat, seatRevision, book, appliedRevision, signal } = this.#options;
+    const fence = { kind: 'created-at', key: keys.seat(seat), revision: seatRevision } as const;
     const startedMs = clock.now();
     this.#notBeforeMs = startedMs + restMs;
     try {
@@ -75,7 +78,7 @@ export class SnapshotKeeper {
       if (before && before.revision >= revision) return;
       const deletions = book.deletions(revision);
       const text = await this.#encode();
-      const written = await writeSnapshot({ etcd, text, revision, before, deletions, signal });
+      const written = await writeSnapshot({ etcd, text, revision, before, fence, deletions, signal });
       const ms = Math.round(clock.now() - startedMs);
       if (written) book.covered(revision);
       if (written) log.debug({ revision, entries: book.size, ms }, 'snapshot written to etcd');

@@ -70,24 +70,28 @@ export interface Writing {
   readonly revision: number;
   /** The snapshot that it replaces. */
   readonly before: Current | undefined;
+  /** Holds while its writer is one of the cluster's servers: what others began anew is not what it knows. */
+  readonly fence: EtcdCompare;
   /** What deletes the entries that it covers. */
   readonly deletions: readonly EtcdOperation[];
   readonly signal: AbortSignal;
 }
 
 /**
- * Writes how the cluster stands, and lets go of the entries that led there. False when another server was faster.
+ * Writes how the cluster stands, and lets go of the entries that led there. False when another server was faster, or the
+ * fence does not hold.
  * What is left of one that broke off goes with the next.
  */
 export async function writeSnapshot(writing: Writing): Promise<boolean> {
-  const { etcd, text, revision, before, deletions, signal } = writing;
+  const { etcd, text, revision, before, fence, deletions, signal } = writing;
   const bytes = await compress(text);
   const sha256 = sumOf(bytes);
   const pieces = Math.ceil(bytes.length / pieceBytes);
   for (let index = 0; index < pieces; index += 1) {
     const value = bytes.subarray(index * pieceBytes, (index + 1) * pieceBytes);
     const key = keys.piece(revision, sha256, index);
-    await etcd.transact({ compare: [], success: [{ kind: 'put', key, value }] }, signal);
+    const piece = await etcd.transact({ compare: [fence], success: [{ kind: 'put', key, value }] }, signal);
+    if (!piece.succeeded) return false;
   }
   const unchanged: EtcdCompare = before
     ? { kind: 'changed-at', key: keys.current, revision: before.changedAt }
@@ -96,7 +100,7 @@ export async function writeSnapshot(writing: Writing): Promise<boolean> {
   const older = { kind: 'delete-range', from: keys.pieces(0), to: keys.pieces(revision) } as const;
   const { succeeded } = await etcd.transact(
     {
-      compare: [unchanged],
+      compare: [fence, unchanged],
       success: [{ kind: 'put', key: keys.current, value }, ...deletions.slice(0, maxDeletions), older],
     },
     signal,

@@ -88,9 +88,9 @@ export class EntryWriter {
     return written?.requests ?? [];
   }
 
-  /** Gives up what waits for longer; what is on its way may still be done. */
-  giveUp(olderThanMs: number, error: () => Error): void {
-    const isLate = ({ addedMs }: Request) => addedMs < olderThanMs;
+  /** Gives up what came until then; what is on its way may still be done. */
+  giveUp(untilMs: number, error: () => Error): void {
+    const isLate = ({ addedMs }: Request) => addedMs <= untilMs;
     const late = this.#waiting.filter(isLate);
     if (late.length > 0) this.#waiting = this.#waiting.filter((request) => !isLate(request));
     for (const request of late) request.answer.reject(error());
@@ -154,19 +154,23 @@ export class EntryWriter {
     const { clock, signal, outage, onLost } = this.#options;
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
-        const isDone = await this.#tryPut(seq, value);
+        const problem = await this.#tryPut(seq, value);
         outage.over('entries');
-        if (isDone) return undefined;
-        onLost('its seat is gone');
+        if (problem === undefined) return undefined;
+        onLost(problem);
         return lostSeat();
       } catch (error) {
         if (signal.aborted) break;
         outage.met('entries', error);
         if (!isLayerpullError(error) || error.code !== 'etcd_unreachable') {
-          if (failures === 0) return refusal(error);
-          // An earlier try may have done it, so nothing else can be written under its number.
-          onLost('etcd refused to say what became of an entry');
-          return lostSeat();
+          if (failures > 0) {
+            // An earlier try may have done it, so nothing else can be written under its number.
+            onLost('etcd refused to say what became of an entry');
+            return lostSeat();
+          }
+          const isThere = await this.#isThere(seq);
+          if (isThere) return undefined;
+          if (isThere === false) return refusal(error);
         }
         await clock
           .sleep(pauseBefore(failures, { delayMs: 50, factor: 2, maxDelayMs: 250 }), signal)
@@ -176,11 +180,25 @@ export class EntryWriter {
     return lostSeat();
   }
 
-  /** False when the seat is gone and the entry was not written. */
-  async #tryPut(seq: number, value: string): Promise<boolean> {
-    const { etcd, seat, seatRevision, signal } = this.#options;
+  /**
+   * Whether an entry was written that etcd says it refused: it does what takes the last of its space, and says then that
+   * there was none. Undefined where it does not say.
+   */
+  async #isThere(seq: number): Promise<boolean | undefined> {
+    const { etcd, seat, signal } = this.#options;
+    try {
+      return (await etcd.list(keys.entry(seat, seq), { signal })).entries.length > 0;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Why this seat writes nothing more: it is gone, or etcd was restored and tells of no change for long. */
+  async #tryPut(seq: number, value: string): Promise<string | undefined> {
+    const { etcd, seat, seatRevision, signal, checked } = this.#options;
     const key = keys.entry(seat, seq);
-    const { succeeded, found } = await etcd.transact(
+    const known = checked().revision;
+    const { succeeded, found, revision } = await etcd.transact(
       {
         compare: [
           { kind: 'created-at', key: keys.seat(seat), revision: seatRevision },
@@ -195,10 +213,12 @@ export class EntryWriter {
       },
       signal,
     );
-    if (succeeded) return true;
+    if (revision < known) return 'etcd went back to an older state';
+    if (succeeded) return undefined;
     const [ownSeat, entry] = found;
     // An earlier try did it. Where its key is gone while the seat is there, a snapshot has it already.
-    return entry !== undefined || ownSeat?.createRevision === seatRevision;
+    const isDone = entry !== undefined || ownSeat?.createRevision === seatRevision;
+    return isDone ? undefined : 'its seat is gone';
   }
 }
 

@@ -61,4 +61,18 @@ describe('a lock server in its cluster', () => {
     await clock.advance(3_000);
     expect(one.seatsKnown()).not.toContain(gone);
   });
+
+  it('remembers nothing of a session that ended and asks once more', async () => {
+    const [fake, clock] = [createFakeEtcd(), createFakeClock()];
+    const { lives, locks } = await start(fake, clock);
+    const { hearing } = lives.latest().copy;
+    for (const node of ['a', 'b', 'c']) {
+      const sessionId = toSessionId(node);
+      await locks.openSession({ nodeId: toNodeId(node), sessionId });
+      expect(hearing.size).toBe(1);
+      await locks.closeSession(sessionId);
+      await expect(locks.renew(sessionId, { held: [] })).rejects.toMatchObject({ code: 'session_unknown' });
+      expect(hearing.size).toBe(0);
+    }
+  });
 });

@@ -65,23 +65,24 @@ describe('what the servers of a cluster agree on', () => {
     await expect(join()).rejects.toMatchObject({ code: 'cluster_mismatch' });
   });
 
-  it('may change when none runs, and what was kept stays', async () => {
-    const { fake, join } = setUp();
-    const first = await join();
-    fake.put(keys.entry(toSeatId('seat'), 1), 'kept');
-    const changed = await join(shorter);
-    expect(changed.machine).toMatchObject({ ...shorter, firstToken: first.machine.firstToken });
-    expect(fake.keys(keys.log)).toHaveLength(1);
-  });
-
-  it('begins anew for other rules, and for what cannot be read', async () => {
+  it.each([
+    ['for other rules', {}, next],
+    ['with other options', shorter, patched],
+  ] as const)('begins anew %s when none runs', async (_, options, release) => {
     const { fake, clock, join } = setUp();
     const first = await join();
     fake.put(keys.entry(toSeatId('seat'), 1), 'of before');
+    fake.put(keys.current, 'of before');
     await clock.advance(1_000);
-    const anew = await join({}, next);
+    const anew = await join(options, release);
+    expect(anew.machine).toMatchObject(options);
     expect(anew.machine.firstToken).toBeGreaterThan(first.machine.firstToken);
-    expect(fake.keys(keys.log)).toEqual([]);
+    expect([...fake.keys(keys.log), ...fake.keys(keys.snapshots)]).toEqual([]);
+    expect(await join(options, release)).toEqual(anew);
+  });
+
+  it('begins anew for what cannot be read', async () => {
+    const { fake, join } = setUp();
     fake.put(keys.meta, 'of others');
     expect((await join()).machine.ttlMs).toBe(15_000);
   });

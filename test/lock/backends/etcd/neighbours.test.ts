@@ -36,11 +36,15 @@ describeWith(['etcd'], 'an etcd that others use too', () => {
     const token = tokenOf(await user.acquire(first.locks, layer));
     await first.locks.close();
 
-    const changed = await start({ ttlMs: 9_000, heartbeatMs: 3_000 });
-    expect(await user.renew(changed.locks)).toMatchObject({ granted: [{ resourceId: layer, token }] });
-    await changed.locks.close();
-    const newer = await start({ ttlMs: 9_000, heartbeatMs: 3_000, rules: 9 });
-    await expect(user.renew(newer.locks)).rejects.toMatchObject({ code: 'session_unknown' });
+    for (const more of [{}, { rules: 9 }]) {
+      const changed = await start({ ttlMs: 9_000, heartbeatMs: 3_000, ...more });
+      await expect(user.renew(changed.locks)).rejects.toMatchObject({ code: 'session_unknown' });
+      await user.open(changed.locks);
+      expect(await user.renew(changed.locks, { resource: layer, token })).toMatchObject({
+        granted: [{ resourceId: layer, token }],
+      });
+      await changed.locks.close();
+    }
   });
 
   it('has servers of several versions side by side while their rules are the same', async () => {

@@ -9,7 +9,7 @@ import { spawnProcess } from '../../../support/processes.ts';
 import { tempDir } from '../../../support/temp.ts';
 
 const layer = resourceNamed('layer');
-const ttlMs = 3_000;
+const ttlMs = 9_000;
 
 /** An etcd that others reach on the network of its host. */
 async function startEtcdOn({ via, address }: NetworkHost): Promise<string> {

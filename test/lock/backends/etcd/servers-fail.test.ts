@@ -7,9 +7,8 @@ import { startLockServer } from '../../../support/lock-servers.ts';
 import { clientAt, failedHere, lockUser, outcomeOf, tokenOf } from '../../../support/lock-users.ts';
 
 const layer = resourceNamed('layer');
-const ttlMs = 1_500;
-
-async function startTwo() {
+/** @param ttlMs shorter only where a session is to end by it */
+async function startTwo(ttlMs = 45_000) {
   const { address } = await startEtcd();
   const start = () => startLockServer({ backend: `etcd://${address}`, ttlMs });
   const [one, other] = await Promise.all([start(), start()]);
@@ -49,7 +48,7 @@ describeWith(['etcd'], 'of two lock servers', () => {
   });
 
   it('one that was stopped for too long grants nothing that it remembers when it goes on', async () => {
-    const { one, atOne, atOther } = await startTwo();
+    const { one, atOne, atOther } = await startTwo(6_000);
     const [stale, next, late] = [lockUser('stale'), lockUser('next'), lockUser('late')];
     await stale.open(atOne);
     await next.open(atOther);

@@ -25,11 +25,19 @@ function fill(fake: FakeEtcd, fromSeq: number, toSeq: number): void {
 
 const loadFrom = (fake: FakeEtcd) => load({ etcd: fake.client(), machine, atMs: 0, log: silentLog, signal });
 
+async function createRevisionOf(fake: FakeEtcd, key: string): Promise<number> {
+  const { entries } = await fake.client().list(key);
+  return entries[0]?.createRevision ?? 0;
+}
+
 async function keeperOf(fake: FakeEtcd, dueEntries: number) {
   const clock = createFakeClock();
+  fake.put(keys.seat(seat), '');
+  const seatRevision = await createRevisionOf(fake, keys.seat(seat));
   const { cluster, book, appliedRevision } = await loadFrom(fake);
   const keeper = new SnapshotKeeper({
-    ...{ etcd: fake.client(), clock, log: silentLog, seat, cluster, book, dueEntries, signal },
+    ...{ etcd: fake.client(), clock, log: silentLog, seat, seatRevision },
+    ...{ cluster, book, dueEntries, signal },
     appliedRevision: () => appliedRevision,
     pause: () => () => {},
   });
@@ -72,6 +80,23 @@ describe('what keeps the log in etcd short', () => {
     const { cluster } = await loadFrom(fake);
     expect(cluster.machine.sessions.size).toBe(8);
     expect(fake.keys(keys.log)).toHaveLength(3);
+  });
+
+  it('writes nothing any more where its server is none of the cluster', async () => {
+    const fake = createFakeEtcd();
+    fill(fake, 1, 5);
+    const { keeper } = await keeperOf(fake, 5);
+    const [log, snapshots] = [keys.log, keys.snapshots];
+    const drop = [log, snapshots, keys.seats].map(
+      (from) => ({ kind: 'delete-range', from, to: `${from}\u{7f}` }) as const,
+    );
+    // As servers of another version do it, which begin anew.
+    keeper.consider();
+    await fake.client().transact({ compare: [], success: drop });
+    fill(fake, 1, 2);
+    await keeper.settled();
+    expect(fake.keys(snapshots)).toEqual([]);
+    expect((await loadFrom(fake)).cluster.machine.sessions.size).toBe(2);
   });
 
   it('refuses a snapshot that is damaged', async () => {

@@ -85,6 +85,62 @@ describe('an entry that etcd refuses for certain', () => {
   });
 });
 
+describe('an entry that etcd took although it says that it refused it', () => {
+  it('is told to nobody else, and the next one is written', async () => {
+    const { clock, one, two } = await setUp();
+    await join(one.locks, 'a');
+    await join(one.locks, 'b');
+    one.etcd.lag(true);
+    one.etcd.mishaps('done-and-refused');
+    const asked = one.locks.acquire(pull('a')).catch((error: unknown) => error);
+    await clock.advance(0);
+    const other = one.locks.acquire(pull('b')).catch((error: unknown) => error);
+    await clock.advance(0);
+    one.etcd.lag(false);
+    await clock.advance(0);
+    expect(await asked).toMatchObject({ kind: 'granted' });
+    expect(await other).toMatchObject({ kind: 'queued' });
+    expect(await two.locks.acquire(pull('b'))).toMatchObject({ kind: 'queued' });
+  });
+
+  it('keeps no server from letting time pass', async () => {
+    const { clock, one, two } = await setUp();
+    await two.lives.close();
+    await join(one.locks, 'a');
+    one.etcd.mishaps('done-and-refused');
+    await one.locks.acquire(pull('a')).catch(() => {});
+    one.locks.closeSession(toSessionId('nobody')).catch(() => {});
+    await clock.advance(40_000);
+    expect(one.locks.sessionCount()).toBe(0);
+  });
+});
+
+describe('the end of a stream that etcd did not hear of in time', () => {
+  it('is told once, and not of the stream that follows', async () => {
+    const { clock, one } = await setUp();
+    await join(one.locks, 'a');
+    const listen = async () => {
+      const end = new AbortController();
+      const events = one.locks.watch(toSessionId('a'), end.signal)[Symbol.asyncIterator]();
+      await events.next();
+      return { end: () => end.abort(), done: events.next().catch(() => {}) };
+    };
+    const first = await listen();
+    one.etcd.mishaps(...Array<'lost-request'>(60).fill('lost-request'));
+    first.end();
+    await first.done;
+    const { copy } = one.lives.latest();
+    const streams = () => copy.cluster.machine.sessions.get(toSessionId('a'))?.streams;
+    for (let waitedMs = 0; streams() === 1 && waitedMs < 60_000; waitedMs += 10) await clock.advance(10);
+    expect(streams()).toBe(0);
+    const second = await listen();
+    await clock.advance(3_000);
+    expect(streams()).toBe(1);
+    second.end();
+    await second.done;
+  });
+});
+
 describe('the seat of a lock server that is gone', () => {
   it('leaves the cluster also when etcd took no entries just as that was told', async () => {
     const { clock, fake, one, two } = await setUp();

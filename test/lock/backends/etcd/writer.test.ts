@@ -13,7 +13,7 @@ import { createFakeEtcd } from '../../../support/fake-etcd.ts';
 const seat = toSeatId('seat');
 
 /** A writer of a seat that is there, and what became of the seat. */
-function setUp() {
+function setUp(checked = { revision: 0, check: 0 }) {
   const clock = createFakeClock();
   const fake = createFakeEtcd();
   const etcd = fake.client();
@@ -24,7 +24,7 @@ function setUp() {
     ...{ etcd, clock, seat, seatRevision: fake.revision(), signal: end.signal },
     outage: new Outage({ clock, log: silentLog, patienceMs: 3_000 }),
     timeNow: () => 1_000,
-    checked: () => ({ revision: 0, check: 0 }),
+    checked: () => checked,
     goAlong: () => [],
     onLost: (why) => void lost.push(why),
   });
@@ -73,6 +73,15 @@ describe('what one server writes', () => {
     expect(entries()).toHaveLength(1);
   });
 
+  it('costs the seat where etcd is not as far as it was, for nothing would be told of what is written', async () => {
+    const { clock, writer, lost } = setUp({ revision: 1_000, check: 0 });
+    const request = ask('a');
+    writer.add(request);
+    await clock.advance(0);
+    expect(lost).toEqual(['etcd went back to an older state']);
+    expect(await errorOf(request)).toMatchObject({ code: 'lock_unreachable' });
+  });
+
   it('leaves its number to the next where etcd refused it', async () => {
     const { clock, etcd, writer, entries } = setUp();
     const [first, second] = [ask('a'), ask('b')];
@@ -86,6 +95,32 @@ describe('what one server writes', () => {
     await clock.advance(0);
     expect(entries().map((text) => JSON.parse(text).commands)).toEqual([[close('b')]]);
     expect(writer.take(1)).toEqual([second]);
+  });
+
+  it('counts as done where it is there although etcd says that it refused it', async () => {
+    const { clock, etcd, writer, lost, entries } = setUp();
+    const [first, second] = [ask('a'), ask('b')];
+    etcd.mishaps('done-and-refused');
+    writer.add(first);
+    await clock.advance(0);
+    writer.add(second);
+    await clock.advance(0);
+    expect(entries().map((text) => JSON.parse(text).commands)).toEqual([[close('a')], [close('b')]]);
+    expect([writer.take(1), writer.take(2)]).toEqual([[first], [second]]);
+    expect([lost, writer.isIdle]).toEqual([[], true]);
+  });
+
+  it('is tried again where etcd says that it refused it, and no more', async () => {
+    const { clock, etcd, writer, lost, entries } = setUp();
+    const [first, second] = [ask('a'), ask('b')];
+    etcd.mishaps('done-and-refused');
+    etcd.loseLists(1);
+    writer.add(first);
+    await clock.advance(500);
+    writer.add(second);
+    await clock.advance(500);
+    expect(entries().map((text) => JSON.parse(text).commands)).toEqual([[close('a')], [close('b')]]);
+    expect([writer.take(1), writer.take(2), lost]).toEqual([[first], [second], []]);
   });
 
   it('counts as done where a snapshot took the entry before the second try', async () => {

@@ -64,11 +64,18 @@ export function failureOf(error: unknown, asked: Asked): Failure {
   if (error instanceof Silence) return { kind: 'unknown', problem: error.message, isSilent: true };
   if (!isServiceError(error)) throw error;
   const problem = problemOf(error);
+  if (isNoEtcd(error)) return { kind: 'refused', problem, isSilent: false };
   if (refusals.test(problem)) return { kind: 'refused', problem, isSilent: false };
   if (isStale(problem, asked)) return { kind: 'stale-token', problem };
   if (denials.test(problem)) return { kind: 'final', error: deniedError(asked, problem) };
   if (unsettled.has(error.code)) return { kind: 'unknown', problem, isSilent: false };
   return { kind: 'final', error: finalError(error, problem, asked) };
+}
+
+/** Something else listens there, which speaks for no other member. A proxy that lost its etcd is not meant. */
+function isNoEtcd({ code, details }: ServiceError): boolean {
+  if (code === status.UNIMPLEMENTED) return true;
+  return !unsettled.has(code) && details.startsWith('Received HTTP status code');
 }
 
 /** Before authentication was switched on, nobody needed a token. */
@@ -81,27 +88,26 @@ function finalError(cause: ServiceError, problem: string, asked: Asked): Error {
   if (problem.includes('has been compacted')) return new EtcdCompacted();
   if (code === status.PERMISSION_DENIED || code === status.UNAUTHENTICATED)
     return deniedError(asked, problem);
-  const hint = hintOfFailure(code, problem);
+  const hint = hintOfFailure(problem);
   return new LayerpullError('etcd_failed', `etcd at ${asked.address} refused a request: ${problem}`, {
     ...(hint === undefined ? {} : { hint }),
     cause,
   });
 }
 
-function hintOfFailure(code: status, problem: string): string | undefined {
+function hintOfFailure(problem: string): string | undefined {
   if (problem.includes('space exceeded')) {
     return 'its database is full: run "etcdctl compact" with a recent revision, "etcdctl defrag --cluster", then "etcdctl alarm disarm"';
   }
   if (problem.includes('corrupt')) return 'compare its members with "etcdctl endpoint hashkv --cluster"';
   if (/too large|larger than max/.test(problem)) return 'see --max-request-bytes of etcd';
-  if (code === status.UNIMPLEMENTED) return 'check that etcd 3.4 or newer listens there';
   return undefined;
 }
 
 export function deniedError({ address, userName, prefix }: Asked, problem: string): LayerpullError {
   if (userName === undefined) {
     return new LayerpullError('etcd_denied', `etcd at ${address} asks who we are: ${problem}`, {
-      hint: 'give a user of etcd and its password, or the certificate of one',
+      hint: 'give --etcd-user and --etcd-password-file, or --etcd-cert and --etcd-key',
     });
   }
   const hint = problem.includes('authentication failed')

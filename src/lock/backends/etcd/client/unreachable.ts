@@ -16,12 +16,15 @@ export function uncertainError(address: string, problem: string, cause: unknown)
 
 function hintOf(problems: string): string {
   if (/alert (bad|unknown|unsupported) (certificate|ca)|certificate required/i.test(problems))
-    return 'give a certificate and its key whose authority etcd knows';
+    return 'give --etcd-cert and --etcd-key, a pair whose authority etcd knows';
   if (/certificate has expired|not yet valid/.test(problems))
     return 'look at the clock, or give etcd a new certificate';
   if (/altnames/.test(problems)) return 'name etcd as its certificate does, or give it another one';
-  if (/certificate/.test(problems)) return 'name the authority of the certificate of etcd';
+  if (/certificate/.test(problems))
+    return 'give --etcd-ca, a file with the authority of the certificate of etcd';
+  if (/HTTP status code|unknown (service|method)|unimplemented/i.test(problems))
+    return 'check that etcd 3.4 or newer listens there';
   if (/connection closed|version number|Protocol error/.test(problems))
-    return 'check that etcd runs there, and whether it speaks TLS';
+    return 'check that etcd runs there; with TLS it is etcds://, without it etcd://';
   return 'check that etcd runs there, and most of its members';
 }

@@ -3,7 +3,7 @@ import { createState } from '../../../machine/state.ts';
 import { fold } from './check.ts';
 import type { ClusterCommand, ClusterState, Entry, Seat } from './cluster.ts';
 import { leaveSeat, silence } from './departures.ts';
-import { count, heardBy, seatFor } from './seats.ts';
+import { count, heardBy, isElsewhere, noteNode, seatFor } from './seats.ts';
 import { failed, type Heard, isFailed, type Outcome, perform, tell, tick } from './steps.ts';
 
 export { type Failed, type Heard, isFailed, type Reply } from './steps.ts';
@@ -48,6 +48,8 @@ function carryOut(cluster: ClusterState, seat: Seat, command: ClusterCommand, he
     case 'session-quiet':
       silence(cluster, seat, command.sessionId, command.silentMs);
       return nothing;
+    case 'node-gone':
+      return isElsewhere(cluster, seat, command.nodeId) ? nothing : performFor(cluster, seat, command);
     case 'stream-closed':
       return seat.streams.has(command.sessionId) ? performFor(cluster, seat, command) : nothing;
     case 'listener-closed':
@@ -62,6 +64,7 @@ type OfMachine = Exclude<ClusterCommand, { kind: 'malformed' | 'seat-gone' | 'se
 function performFor(cluster: ClusterState, seat: Seat, command: OfMachine): Outcome {
   const outcome = perform(cluster, command);
   noteStreams(seat, command, outcome);
+  noteNode(cluster, seat, command);
   const sessionId = heardBy(command);
   if (sessionId !== undefined && cluster.machine.sessions.has(sessionId)) seat.homes.add(sessionId);
   return outcome;

@@ -1,5 +1,5 @@
 import type { Digest } from '../../../../core/digest.ts';
-import type { Brand, SessionId } from '../../../../core/ids.ts';
+import type { Brand, NodeId, SessionId } from '../../../../core/ids.ts';
 import type { Command } from '../../../machine/commands.ts';
 import type { MachineState } from '../../../machine/state.ts';
 
@@ -18,6 +18,8 @@ export interface Seat {
   readonly streams: Map<SessionId, number>;
   /** Streams of older clients, by resource. */
   readonly listeners: Map<Digest, number>;
+  /** Nodes that hold locks without a session, and asked here last. */
+  readonly nodes: Set<NodeId>;
 }
 
 /** What all lock servers of a cluster agree on: it follows from the entries in their order, and from nothing else. */

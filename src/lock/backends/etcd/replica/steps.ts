@@ -4,7 +4,7 @@ import type { MachineEvent } from '../../../machine/events.ts';
 import { step } from '../../../machine/step.ts';
 import { fold, foldText } from './check.ts';
 import type { ClusterState } from './cluster.ts';
-import { forgetSession, hearHomes } from './seats.ts';
+import { forgetNodes, forgetSession, hearHomes } from './seats.ts';
 
 /** The answer to a command that could not be carried out. */
 export interface Failed {
@@ -68,4 +68,5 @@ export function tick(cluster: ClusterState, heard: Heard): void {
   hearHomes(cluster);
   cluster.tickedMs = cluster.atMs;
   tell(cluster, ownIndex, perform(cluster, { kind: 'tick' }), heard);
+  forgetNodes(cluster);
 }

@@ -41,14 +41,14 @@ describeWith(['etcd'], 'a client of three members of etcd', () => {
     const led = await leader();
     const index = members.findIndex((member) => member !== led);
     const etcd = etcdClient({ endpoints: addresses, callMs: 500, random: () => (index + 0.5) / 3 });
-    const lease = await etcd.lease(5);
+    const lease = await etcd.lease(10);
     await etcd.transact({ compare: [], success: [{ kind: 'put', key: 'a', value: '', lease: lease.id }] });
     members[index]?.freeze();
-    await outlive(etcd, led, 6);
+    await outlive(etcd, led, 12);
     expect(lease.lost.aborted).toBe(false);
     members[index]?.thaw();
     await (await leader()).kill();
-    await outlive(etcd, await leader(), 6);
+    await outlive(etcd, await leader(), 12);
     expect(lease.lost.aborted).toBe(false);
     expect((await listed(etcd)).map(({ key }) => key)).toContain('a');
   });
@@ -57,7 +57,7 @@ describeWith(['etcd'], 'a client of three members of etcd', () => {
     const { members } = await startEtcdCluster(3, times);
     const [only, ...others] = members;
     if (!only) throw new Error('no member');
-    const etcd = etcdClient({ endpoints: [only.address], callMs });
+    const etcd = etcdClient({ endpoints: [only.address], callMs: 20_000 });
     const ended = new AbortController();
     onCleanup(() => ended.abort());
     const watch = etcd.watch('', 1, ended.signal)[Symbol.asyncIterator]();

@@ -12,6 +12,9 @@ describe('what an error of a call to etcd means', () => {
     [status.UNAVAILABLE, 'etcdserver: not capable'],
     [status.UNAVAILABLE, 'etcdserver: rpc not supported for learner'],
     [status.UNKNOWN, 'raft proposal dropped'],
+    [status.UNIMPLEMENTED, 'unknown service etcdserverpb.KV'],
+    [status.UNIMPLEMENTED, 'Received HTTP status code 404'],
+    [status.PERMISSION_DENIED, 'Received HTTP status code 403'],
   ])('surely nothing was done: %s %s', (code, details) => {
     const problem = details.replace('etcdserver: ', '');
     expect(failureOf(errorOf(code, details), asked)).toEqual({ kind: 'refused', problem, isSilent: false });
@@ -31,6 +34,7 @@ describe('what an error of a call to etcd means', () => {
     [status.CANCELLED, 'etcdserver: watch canceled'],
     [status.INTERNAL, 'Received RST_STREAM with code 2'],
     [status.UNKNOWN, 'anything'],
+    [status.UNAVAILABLE, 'Received HTTP status code 502'],
   ])('it may have been done: %s %s', (code, details) => {
     expect(failureOf(errorOf(code, details), asked)).toMatchObject({ kind: 'unknown', isSilent: false });
   });
@@ -55,7 +59,6 @@ describe('what an error of a call to etcd means', () => {
     [status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'etcd_failed'],
     [status.DATA_LOSS, 'etcdserver: corrupt cluster', 'etcd_failed'],
     [status.INVALID_ARGUMENT, 'etcdserver: request is too large', 'etcd_failed'],
-    [status.UNIMPLEMENTED, 'unknown service etcdserverpb.KV', 'etcd_failed'],
     [status.NOT_FOUND, 'etcdserver: requested lease not found', 'etcd_failed'],
   ])('every member says the same: %s %s', (code, details, expected) => {
     const failure = failureOf(errorOf(code, details), asked);

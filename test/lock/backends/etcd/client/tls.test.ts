@@ -26,7 +26,7 @@ describeWith(['etcd'], 'a client of etcd over TLS', () => {
   it('does not trust the certificate of another authority', async () => {
     const { address } = await startEtcd({ tls: {} });
     const { cert: ca } = createAuthority('Somebody else');
-    const said = `cannot reach etcd at ${address} (unable to verify the first certificate) (name the authority of the certificate of etcd)`;
+    const said = `cannot reach etcd at ${address} (unable to verify the first certificate) (give --etcd-ca, a file with the authority of the certificate of etcd)`;
     const etcd = etcdClient({ endpoints: [address], tls: { ca }, callMs });
     expect(await problemOf(etcd.list(''))).toBe(said);
     const likeNode = etcdClient({ endpoints: [address], tls: {}, callMs });
@@ -49,7 +49,7 @@ describeWith(['etcd'], 'a client of etcd over TLS', () => {
     expect((await known.list('')).entries).toEqual([]);
     const unknown = etcdClient({ endpoints: [address], tls: { ca: tls.ca }, callMs });
     expect(await problemOf(unknown.list(''))).toContain(
-      '(give a certificate and its key whose authority etcd knows)',
+      '(give --etcd-cert and --etcd-key, a pair whose authority etcd knows)',
     );
   });
 
@@ -60,7 +60,7 @@ describeWith(['etcd'], 'a client of etcd over TLS', () => {
     const overTls = etcdClient({ endpoints: [clear.address], tls: {}, callMs });
     for (const etcd of [inClear, overTls]) {
       expect(await problemOf(etcd.list(''))).toMatch(
-        /^cannot reach etcd at [\d.:]+ \(.+\) \(check that etcd runs there, and whether it speaks TLS\)$/,
+        /^cannot reach etcd at [\d.:]+ \(.+\) \(check that etcd runs there; with TLS it is etcds:\/\/, without it etcd:\/\/\)$/,
       );
     }
   });

@@ -48,7 +48,10 @@ describeWith(['etcd'], 'a client of an etcd that has users', () => {
   it('is denied without a user', async () => {
     const { endpoints } = await etcdWithUsers();
     const etcd = etcdClient({ endpoints });
-    const denied = { code: 'etcd_denied', hint: expect.stringContaining('give a user of etcd') };
+    const denied = {
+      code: 'etcd_denied',
+      hint: expect.stringContaining('give --etcd-user and --etcd-password-file'),
+    };
     await expect(etcd.transact(put)).rejects.toMatchObject(denied);
     await expect(startWatch(etcd, '', 1).next()).rejects.toMatchObject(denied);
   });
