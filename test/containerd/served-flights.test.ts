@@ -285,7 +285,7 @@ describe('a flight that takes nothing for a while', () => {
     expect(flights.taken()).toBe(piece.length);
     flights.hold = undefined;
     gate.resolve();
-    await expect.poll(() => writer.offset(), { timeout: 20_000 }).toBe(big.size);
+    await expect.poll(() => writer.offset()).toBe(big.size);
     await writer.commit({ expected: big.digest });
   });
 });

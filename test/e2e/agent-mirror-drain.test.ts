@@ -5,6 +5,7 @@ import { ask } from '../support/ask.ts';
 import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
 import { pushImage } from '../support/images.ts';
+import { patientPull } from '../support/patient.ts';
 import { verifyStore } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
 import { skopeo } from '../support/skopeo.ts';
@@ -19,7 +20,7 @@ async function toldToEnd(...more: string[]) {
   const image = await pushImage(registry, 'team/app', { layers });
   const gate = await startGateProxy(registry);
   const store = path.join(tempDir(), 'store');
-  const flags = ['--registry-addr', '127.0.0.1:0', ...more];
+  const flags = ['--registry-addr', '127.0.0.1:0', ...patientPull, ...more];
   const { child } = await startAgent({ store, more: flags });
   const [, mirror = ''] = await child.stdout.waitFor(/\nhttp:\/\/(\S+)\n/);
   const name = `${gate.host.replace(':', '_')}/team/app`;
@@ -37,7 +38,7 @@ describeWith(
   'an agent that is told to end while skopeo pulls through it',
   () => {
     it('gives it the rest of the image first, and sends new pulls on to the registry', async () => {
-      const { image, gate, store, child, copy, url } = await toldToEnd();
+      const { image, gate, store, child, copy, url } = await toldToEnd('--drain-timeout', '10m');
       const refused = await ask(`${url}/manifests/latest`);
       expect([refused.status, JSON.parse(refused.bytes.toString()).errors[0].code]).toEqual([
         503,

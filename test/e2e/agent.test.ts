@@ -2,12 +2,15 @@ import { once } from 'node:events';
 import http from 'node:http';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
 import { spawnAgent, startAgent } from '../support/agents.ts';
+import { onCleanup } from '../support/cleanup.ts';
 import { runCli } from '../support/cli.ts';
 import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
 import { get } from '../support/get.ts';
 import { pushImage } from '../support/images.ts';
+import { patientAgent, patientPull, patientServer } from '../support/patient.ts';
 import { asPlainUser, giveBack, makeReadOnly } from '../support/plain-user.ts';
 import { downloadsByDigest, resultOf, startPull, startServer, verifyStore } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
@@ -124,12 +127,12 @@ describe('an agent', () => {
 describeWith(['docker-registry'], 'pulls on the store of an agent', () => {
   it('take each layer from the registry once, through its one session at the lock server', async () => {
     const { registry, gate, reference, store, digests } = await setUp();
-    const { url: server } = await startServer();
-    await startAgent({ store, server });
+    const { url: server } = await startServer('127.0.0.1:0', ['--ephemeral', ...patientServer]);
+    await startAgent({ store, server, more: patientAgent });
     gate.shut(1_000);
-    const first = await startPull({ reference, store, server, node: 'node-a' });
+    const first = await startPull({ reference, store, server, node: 'node-a', more: patientPull });
     await gate.waiting(3);
-    const second = await startPull({ reference, store, node: 'node-b' });
+    const second = await startPull({ reference, store, node: 'node-b', more: patientPull });
     await second.nextJsonEvent('waiting', (event) => event['holder'] === 'node-a');
     expect((await sessionsAt(server)).map(({ nodeId }) => nodeId)).toEqual(['agent']);
     gate.open();
@@ -153,10 +156,10 @@ describeWith(['docker-registry'], 'pulls on the store of an agent', () => {
 
   it('are seen by status on the store, and what they brought at the lock server', async () => {
     const { gate, reference, store, digests } = await setUp();
-    const { url: server } = await startServer();
-    await startAgent({ store, server });
+    const { url: server } = await startServer('127.0.0.1:0', ['--ephemeral', ...patientServer]);
+    await startAgent({ store, server, more: patientAgent });
     gate.shut(100_000);
-    const pull = await startPull({ reference, store, server, node: 'node-a' });
+    const pull = await startPull({ reference, store, server, node: 'node-a', more: patientPull });
     await gate.waiting(3);
     const local = JSON.parse((await runCli(['status', '--store', store, '--json'])).stdout);
     expect(local.resources[0]?.holder).toMatchObject({ nodeId: 'node-a' });
@@ -184,12 +187,12 @@ describeWith(['docker-registry'], 'pulls on the store of an agent', () => {
 
   it('go on when the agent is killed, and when another one takes its place', async () => {
     const { registry, gate, reference, store, digests } = await setUp();
-    const { url: server } = await startServer();
-    const { child } = await startAgent({ store, server });
+    const { url: server } = await startServer('127.0.0.1:0', ['--ephemeral', ...patientServer]);
+    const { child } = await startAgent({ store, server, more: patientAgent });
     gate.shut(1_000);
-    const first = await startPull({ reference, store, server, node: 'node-a' });
+    const first = await startPull({ reference, store, server, node: 'node-a', more: patientPull });
     await gate.waiting(3);
-    const second = await startPull({ reference, store, server, node: 'node-b' });
+    const second = await startPull({ reference, store, server, node: 'node-b', more: patientPull });
     await second.nextJsonEvent('waiting', (event) => event['holder'] === 'node-a');
     child.kill('SIGKILL');
     await child.exited;
@@ -205,9 +208,9 @@ describeWith(['docker-registry'], 'pulls on the store of an agent', () => {
 
   it('keep an agent that starts later waiting, which says for whom and takes over then', async () => {
     const { gate, reference, store } = await setUp();
-    const { url: server } = await startServer();
+    const { url: server } = await startServer('127.0.0.1:0', ['--ephemeral', ...patientServer]);
     gate.shut(1_000);
-    const pull = await startPull({ reference, store, node: 'node-a' });
+    const pull = await startPull({ reference, store, node: 'node-a', more: patientPull });
     await gate.waiting(3);
     const child = await spawnAgent({ store, server });
     await child.waitForStderr(new RegExp(`process ${pull.pid} coordinates the store`));
@@ -243,7 +246,7 @@ describeWith(['docker-registry'], 'an agent at a lock server', () => {
   });
 
   it('is not left by those who read from it when it is told to end, and takes nobody else', async () => {
-    const { line, child, reader, server, bytes } = await withSlowReader();
+    const { line, child, reader, server, bytes } = await withSlowReader(['--drain-timeout', '10m']);
     child.kill('SIGTERM');
     await soon(async () => {
       expect((await sessionsAt(server))[0]).toMatchObject({ state: 'draining' });
@@ -265,7 +268,7 @@ describeWith(['docker-registry'], 'an agent at a lock server', () => {
   });
 
   it('ends at once when it is told to twice', async () => {
-    const { child, reader } = await withSlowReader();
+    const { child, reader } = await withSlowReader(['--drain-timeout', '10m']);
     child.kill('SIGTERM');
     await child.waitForStderr(/waiting for those who read from here/);
     child.kill('SIGTERM');
@@ -292,18 +295,24 @@ async function withSlowReader(more: readonly string[] = []) {
   return { line, url, child, server, reader, bytes: image.layers[0]?.size };
 }
 
-/** Reads the first bytes of an answer, and the rest when it is told to. */
+/** Reads the first bytes of an answer, then so few that it is only not cut off, and the rest when it is told to. */
 async function readSlowly(url: string) {
   const [answer] = await once(http.get(url), 'response');
   let count = 0;
+  let isSlow = true;
+  onCleanup(systemClock.every(2_000, () => answer.resume()));
   const bytes = new Promise<number>((resolve, reject) => {
     answer.on('data', (piece: Buffer) => {
       count += piece.length;
+      if (isSlow) answer.pause();
     });
     answer.once('end', () => resolve(count)).once('error', reject);
     answer.once('close', () => reject(new Error('cut')));
   });
   bytes.catch(() => {});
-  answer.pause();
-  return { bytes, resume: () => answer.resume() };
+  const resume = () => {
+    isSlow = false;
+    answer.resume();
+  };
+  return { bytes, resume };
 }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { FakeRegistry } from '../support/fake-registry.ts';
 import { madeBytes } from '../support/fake-registry.ts';
+import { patientPull, patientServer } from '../support/patient.ts';
 import { setUpPull } from '../support/planned-pulls.ts';
 import { type JsonResult, resultOf, startPull, startServer } from '../support/pulls.ts';
 import { tempDir } from '../support/temp.ts';
@@ -32,9 +33,15 @@ function addImages(fake: FakeRegistry) {
 async function setUp() {
   const { fake, store } = await setUpPull();
   const images = addImages(fake);
-  const { url: server } = await startServer();
+  const { url: server } = await startServer('127.0.0.1:0', ['--ephemeral', ...patientServer]);
   const start = (reference: string, at: string, node: string) =>
-    startPull({ reference, store: at, server, node, more: ['--platform', 'linux/amd64', '--no-share'] });
+    startPull({
+      reference,
+      store: at,
+      server,
+      node,
+      more: [...patientPull, '--platform', 'linux/amd64', '--no-share'],
+    });
   resultOf(await (await start(images.golden.reference, store, 'golden')).result());
   const copy = path.join(tempDir(), 'copy');
   cpSync(store, copy, { recursive: true });

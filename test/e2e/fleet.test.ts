@@ -4,6 +4,7 @@ import { type CliChild, spawnCli } from '../support/cli.ts';
 import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
 import { pushImage } from '../support/images.ts';
+import { patientAgent, patientPull, patientServer, patientSources } from '../support/patient.ts';
 import { resultOf, startPull, startServer, verifyStore } from '../support/pulls.ts';
 import { everyoneReads } from '../support/readers.ts';
 import { startRegistry } from '../support/real-registry.ts';
@@ -17,7 +18,10 @@ async function setUp() {
   const registry = await startRegistry();
   const image = await pushImage(registry, 'library/app', { layers: Array(layers).fill(500_000) });
   const gate = await startGateProxy(registry);
-  const { url: server, child: lockServer } = await startServer();
+  const { url: server, child: lockServer } = await startServer('127.0.0.1:0', [
+    '--ephemeral',
+    ...patientServer,
+  ]);
   const folder = tempDir();
   const blobs = [image.config, ...image.layers];
   return {
@@ -35,7 +39,7 @@ type Fleet = Awaited<ReturnType<typeof setUp>>;
 async function startAgent({ server, storeOf }: Fleet, node: string): Promise<CliChild> {
   const listen = ['--peer-addr', '127.0.0.1:0'];
   const agent = await spawnCli([
-    ...['agent', ...listen, '--store', storeOf(node), '--server', server, '--node', node],
+    ...['agent', ...listen, '--store', storeOf(node), '--server', server, '--node', node, ...patientAgent],
   ]);
   await agent.stdout.waitFor(/http:\/\/127\.0\.0\.1:\d+/);
   return agent;
@@ -56,7 +60,7 @@ describeWith(['docker-registry'], 'four nodes with stores of their own', () => {
     // A layer that is handed to another node was hardly begun.
     gate.shut(1_000);
     const pulls = await Promise.all(
-      nodes.map((node) => startPull({ reference, server, node, store: storeOf(node) })),
+      nodes.map((node) => startPull({ reference, server, node, store: storeOf(node), more: patientPull })),
     );
     await everyoneReads(pulls, fleet.layers);
     gate.open();
@@ -75,7 +79,7 @@ describeWith(['docker-registry'], 'four nodes with stores of their own', () => {
     // A layer that is handed to another node was hardly begun.
     gate.shut(1_000);
     const pulls = await Promise.all(
-      nodes.map((node) => startPull({ reference, node, store: storeOf(node) })),
+      nodes.map((node) => startPull({ reference, node, store: storeOf(node), more: patientPull })),
     );
     await everyoneReads(pulls, fleet.layers);
     gate.open();
@@ -87,8 +91,10 @@ describeWith(['docker-registry'], 'four nodes with stores of their own', () => {
     const fleet = await setUp();
     const { gate, reference, server, storeOf, lockServer } = fleet;
     gate.shut(250_000);
+    // When the lock server is out of reach, they go on as soon as ever.
+    const held = [...patientSources, '--first-contact', '60s'];
     const pulls = await Promise.all(
-      nodes.map((node) => startPull({ reference, server, node, store: storeOf(node) })),
+      nodes.map((node) => startPull({ reference, server, node, store: storeOf(node), more: held })),
     );
     await everyoneReads(pulls, fleet.layers);
     lockServer.kill('SIGKILL');

@@ -13,6 +13,7 @@ import {
   startLockFleet,
   untilReady,
 } from '../support/lock-fleet.ts';
+import { patientAgent, patientServer, patientSources } from '../support/patient.ts';
 import { downloadsByDigest, resultOf, startPull, verifyStore } from '../support/pulls.ts';
 import { everyoneReads } from '../support/readers.ts';
 import { soon } from '../support/soon.ts';
@@ -21,7 +22,8 @@ import { tempDir } from '../support/temp.ts';
 const heldAfter = 1_000;
 const sizes = [300_000, 400_000, 500_000, 600_000, 700_000, 800_000];
 /** However slow this machine is, nobody goes on alone. */
-const patient = ['--out-of-reach', '60s', '--first-contact', '60s'];
+const reach = ['--out-of-reach', '60s', '--first-contact', '60s'];
+const patient = [...patientSources, ...reach];
 
 /** A registry that sends no more than the beginning of each layer until it is opened. */
 async function heldRegistry() {
@@ -39,7 +41,10 @@ async function heldRegistry() {
 type Held = Awaited<ReturnType<typeof heldRegistry>>;
 
 async function setUp(members = 3) {
-  const [held, fleet] = await Promise.all([heldRegistry(), startLockFleet({ members })]);
+  const [held, fleet] = await Promise.all([
+    heldRegistry(),
+    startLockFleet({ members, serve: patientServer }),
+  ]);
   return { held, fleet };
 }
 
@@ -128,8 +133,8 @@ describeWith(['etcd'], 'nodes of three lock servers over etcd', () => {
     const { held, fleet } = await setUp();
     const stores = storesOf('a', 'b', 'c', 'd');
     const agents = stores.map((store) => ({ store, server: fleet.urls, node: path.basename(store) }));
-    await Promise.all(agents.map((agent) => startAgent({ ...agent, more: patient })));
-    const args = { reference: held.reference, more: ['--concurrency', '8'] };
+    await Promise.all(agents.map((agent) => startAgent({ ...agent, more: patientAgent })));
+    const args = { reference: held.reference, more: ['--concurrency', '8', ...patient] };
     const startOne = async (store: string) => ({ store, child: await startPull({ ...args, store }) });
     const early = await Promise.all(stores.slice(0, 2).map(startOne));
     await allRead(early, held);
@@ -213,7 +218,7 @@ describeWith(['etcd'], 'nodes of three lock servers over etcd', () => {
 
   it('go on by themselves when all servers are killed, and say so once', async () => {
     const { held, fleet } = await setUp(1);
-    const bounds = ['--out-of-reach', '1s', '--first-contact', '1s'];
+    const bounds = [...patientSources, '--out-of-reach', '1s', '--first-contact', '1s'];
     const early = await startNodes(held, fleet, storesOf('a', 'b'));
     await allRead(early, held);
     await Promise.all(fleet.servers.map(killed));

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
 import { pushImage } from '../support/images.ts';
+import { patientPull, patientServer } from '../support/patient.ts';
 import { spawnInTerminal } from '../support/pty.ts';
 import { resultOf, startPull, startServer } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
@@ -28,10 +29,10 @@ describeWith(['docker-registry'], 'a pull that is interrupted', () => {
     'by %s ends with exit code %i, and the waiting node goes on from its partial',
     async (name, code) => {
       const { gate, reference, store, image } = await setUp();
-      const { url: server } = await startServer();
-      const first = await startPull({ reference, store, server, node: 'node-a' });
+      const { url: server } = await startServer('127.0.0.1:0', ['--ephemeral', ...patientServer]);
+      const first = await startPull({ reference, store, server, node: 'node-a', more: patientPull });
       await gate.waiting(2);
-      const second = await startPull({ reference, store, server, node: 'node-b' });
+      const second = await startPull({ reference, store, server, node: 'node-b', more: patientPull });
       await soon(async () => {
         const waiting = second.jsonEvents().filter(({ kind }) => kind === 'waiting');
         expect(new Set(waiting.map((event) => event['digest'])).size).toBe(image.layers.length);
@@ -47,7 +48,7 @@ describeWith(['docker-registry'], 'a pull that is interrupted', () => {
 
   it('goes on from what it kept when it is started again', async () => {
     const { gate, reference, store, image } = await setUp();
-    const first = await startPull({ reference, store });
+    const first = await startPull({ reference, store, more: patientPull });
     await gate.waiting(2);
     await soon(async () => {
       const far = first

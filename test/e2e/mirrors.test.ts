@@ -137,7 +137,7 @@ describe('a pull with mirrors', () => {
     const [layer] = image.layers;
     if (!layer) throw new Error('the image has no layer');
     mirror.hold(layer.digest, 1_000);
-    const bounds = ['--mirror-min-rate', '1MiB', '--mirror-min-rate-window', '200ms'];
+    const bounds = ['--mirror-min-rate', '1MiB', '--mirror-min-rate-window', '4s'];
     const run = await pull(image.reference, tempDir(), '--mirror', mirror.url, ...bounds);
     expect(resultOf(run).layers.find(({ digest }) => digest === layer.digest)?.source.url).toBe(own.url);
     expect(run.events.find(({ kind }) => kind === 'switched')).toMatchObject({

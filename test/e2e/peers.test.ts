@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { describeWith } from '../support/components.ts';
 import { type GateProxy, startGateProxy } from '../support/gate-proxy.ts';
 import { type PushedImage, pushImage } from '../support/images.ts';
+import { patientPull, patientServer, patientSources } from '../support/patient.ts';
 import { type JsonResult, resultOf, startPull, startServer, verifyStore } from '../support/pulls.ts';
 import { everyoneReads } from '../support/readers.ts';
 import { type RealRegistry, type RealRegistryOptions, startRegistry } from '../support/real-registry.ts';
@@ -20,9 +21,9 @@ interface Rig {
 }
 
 /** A registry with one image, and a gate before it through which all nodes read. */
-async function setUp(options: RealRegistryOptions = {}): Promise<Rig> {
+async function setUp(options: RealRegistryOptions = {}, largest = 3_000_000): Promise<Rig> {
   const registry = await startRegistry(options);
-  const layers = [300_000, 400_000, 500_000, 3_000_000];
+  const layers = [300_000, 400_000, 500_000, largest];
   const image = await pushImage(registry, 'library/app:latest', { layers });
   await registry.clearLog();
   const gate = await startGateProxy(registry);
@@ -50,24 +51,27 @@ async function egressOf({ registry }: Rig): Promise<Egress> {
   };
 }
 
+const startLasting = () => startServer('127.0.0.1:0', ['--ephemeral', ...patientServer]);
+
 /** One node with a store of its own. */
 async function startNode(
   { reference }: Pick<Rig, 'reference'>,
   server: string,
   node: string,
-  more: string[] = [],
+  more: readonly string[] = [],
+  patient = patientPull,
 ) {
   const store = path.join(tempDir(), 'store');
-  const child = await startPull({ reference, store, node, server, more });
+  const child = await startPull({ reference, store, node, server, more: [...patient, ...more] });
   return { child, store };
 }
 
-/** One that is done, and one that still reads from it and serves nobody. */
-async function startWithSlowReader(rig: Rig, server: string) {
+/** One that is done, and one that still reads from it, so many bytes a second, and serves nobody. */
+async function startWithSlowReader(rig: Rig, server: string, rate: string) {
   rig.gate.shut(200_000);
   const first = await startNode(rig, server, 'node-a', ['--linger', '60s']);
   await rig.gate.waiting(rig.image.layers.length);
-  const slow = await startNode(rig, server, 'node-b', ['--no-share', '--limit-rate', '512KiB']);
+  const slow = await startNode(rig, server, 'node-b', ['--no-share', '--limit-rate', rate]);
   await soon(async () => {
     const begun = slow.child.jsonEvents().filter(({ kind }) => kind === 'downloading');
     expect(begun.length).toBeGreaterThanOrEqual(rig.image.layers.length);
@@ -90,7 +94,7 @@ function sumOf(results: readonly JsonResult[], field: 'bytesFromRegistry' | 'byt
 describeWith(['docker-registry', 'skopeo'], 'nodes with stores of their own', () => {
   it.each([2, 4])('take every byte from the registry once, %i at the same time', async (count) => {
     const rig = await setUp();
-    const { url } = await startServer();
+    const { url } = await startLasting();
     rig.gate.shut(1_000);
     const names = Array.from({ length: count }, (_, at) => `node-${at + 1}`);
     const nodes = await Promise.all(names.map((name) => startNode(rig, url, name)));
@@ -111,7 +115,7 @@ describeWith(['docker-registry', 'skopeo'], 'nodes with stores of their own', ()
 
   it('get what another has while it is still downloading it', async () => {
     const rig = await setUp();
-    const { url } = await startServer();
+    const { url } = await startLasting();
     rig.gate.shut(200_000);
     const first = await startNode(rig, url, 'node-a');
     await rig.gate.waiting(rig.image.layers.length);
@@ -131,7 +135,7 @@ describeWith(['docker-registry', 'skopeo'], 'nodes with stores of their own', ()
 
   it('get nothing that the registry does not let them read', async () => {
     const rig = await setUp({ auth: true });
-    const { url } = await startServer();
+    const { url } = await startLasting();
     rig.gate.shut(1_000);
     const first = await startNode(rig, url, 'node-a', ['--creds', 'tester:let-me-pull']);
     await rig.gate.waiting(1);
@@ -146,7 +150,7 @@ describeWith(['docker-registry', 'skopeo'], 'nodes with stores of their own', ()
 
   it('go on when the one that reads the registry is killed, from the bytes that they have', async () => {
     const rig = await setUp();
-    const { url } = await startServer('127.0.0.1:0', ['--ephemeral', '--session-ttl', '3s']);
+    const { url } = await startLasting();
     rig.gate.shut(200_000);
     const origin = await startNode(rig, url, 'node-a');
     await rig.gate.waiting(rig.blobs.length - 1);
@@ -168,9 +172,11 @@ describeWith(['docker-registry', 'skopeo'], 'nodes with stores of their own', ()
 
   it('finish from the registry when the lock server is killed and stays away', async () => {
     const rig = await setUp();
-    const { url, child: server } = await startServer();
+    const { url, child: server } = await startLasting();
     rig.gate.shut(200_000);
-    const nodes = await Promise.all(['node-a', 'node-b'].map((name) => startNode(rig, url, name)));
+    // Whoever needs it still goes on as soon as ever.
+    const start = (name: string) => startNode(rig, url, name, [], patientSources);
+    const nodes = await Promise.all(['node-a', 'node-b'].map(start));
     await rig.gate.waiting(1);
     server.kill('SIGKILL');
     await server.exited;
@@ -180,7 +186,7 @@ describeWith(['docker-registry', 'skopeo'], 'nodes with stores of their own', ()
 
   it('keep a node that is done until those who read from it are done too', async () => {
     const rig = await setUp();
-    const { url } = await startServer();
+    const { url } = await startLasting();
     rig.gate.shut(200_000);
     const first = await startNode(rig, url, 'node-a');
     await rig.gate.waiting(rig.image.layers.length);
@@ -195,13 +201,17 @@ describeWith(['docker-registry', 'skopeo'], 'nodes with stores of their own', ()
   });
 
   it('get all from one that is done while another reads from it, also when they come only then', async () => {
-    const rig = await setUp();
-    const { url } = await startServer();
-    const [first, slow] = await startWithSlowReader(rig, url);
+    // It takes longer than a machine takes to start another one, without a pause, and is not waited for.
+    const rig = await setUp({}, 64_000_000);
+    const { url } = await startLasting();
+    const [first, slow] = await startWithSlowReader(rig, url, '1MiB');
     const late = await startNode(rig, url, 'node-c');
     const result = resultOf(await late.child.result());
-    expect(slow.child.stdout.text()).toBe('');
-    const results = [...(await finishAll([first, slow])), result];
+    expect(slow.child.isRunning()).toBe(true);
+    slow.child.kill('SIGKILL');
+    await slow.child.exited;
+    first.child.kill('SIGINT');
+    const results = [...(await finishAll([first])), result];
     await verifyStore(late.store);
     expect(result.layers.map(({ source }) => source)).toEqual(
       result.layers.map(() => expect.objectContaining({ kind: 'peer', node: 'node-a' })),
@@ -212,8 +222,8 @@ describeWith(['docker-registry', 'skopeo'], 'nodes with stores of their own', ()
 
   it('go on without one that is done and interrupted, which ends at once with its result', async () => {
     const rig = await setUp();
-    const { url } = await startServer();
-    const [first, slow] = await startWithSlowReader(rig, url);
+    const { url } = await startLasting();
+    const [first, slow] = await startWithSlowReader(rig, url, '256KiB');
     first.child.kill('SIGINT');
     const result = resultOf(await first.child.result());
     expect(slow.child.stdout.text()).toBe('');

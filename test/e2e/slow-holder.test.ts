@@ -4,6 +4,7 @@ import { spawnCli } from '../support/cli.ts';
 import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
 import { pushImage } from '../support/images.ts';
+import { patientPull, patientServer } from '../support/patient.ts';
 import { resultOf, startPull, verifyStore } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
 import { tempDir } from '../support/temp.ts';
@@ -14,18 +15,19 @@ describeWith(['docker-registry'], 'a pull that waits for a node whose download s
     const image = await pushImage(registry, 'library/app:latest', { layers: [300_000] });
     const gate = await startGateProxy(registry);
     const store = path.join(tempDir(), 'store');
-    const serve = ['serve', '--ephemeral', '--addr', '127.0.0.1:0', '--session-ttl', '3s'];
+    const serve = ['serve', '--ephemeral', '--addr', '127.0.0.1:0', '--session-ttl', '9s', ...patientServer];
     const [server] = await (await spawnCli(serve)).stdout.waitFor(/http:\/\/127\.0\.0\.1:\d+/);
 
     gate.shut(1_000);
     const slow = await startPull({
       reference: `${gate.host}/library/app:latest`,
-      ...{ store, server, node: 'node-slow' },
+      ...{ store, server, node: 'node-slow', more: patientPull },
     });
     await gate.waiting(1);
+    const more = ['--min-rate-window', '1s', '--first-contact', '10m', '--out-of-reach', '10m'];
     const quick = await startPull({
       reference: `${registry.host}/library/app:latest`,
-      ...{ store, server, node: 'node-quick', more: ['--min-rate-window', '1s'] },
+      ...{ store, server, node: 'node-quick', more },
     });
     const result = resultOf(await quick.result());
 

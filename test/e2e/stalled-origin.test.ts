@@ -4,6 +4,7 @@ import type { CliChild } from '../support/cli.ts';
 import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
 import { pushImage } from '../support/images.ts';
+import { patientPull } from '../support/patient.ts';
 import { resultOf, startPull, startServer, verifyStore } from '../support/pulls.ts';
 import { startRegistry } from '../support/real-registry.ts';
 import { soon } from '../support/soon.ts';
@@ -12,7 +13,7 @@ import { tempDir } from '../support/temp.ts';
 const layerBytes = 3_000_000;
 const passedBytes = 200_000;
 
-/** A registry, two ways to it of which one can be shut, and a lock server that waits two seconds for a byte. */
+/** A registry, two ways to it of which one can be shut, and a lock server that waits six seconds for a byte. */
 async function setUp() {
   const registry = await startRegistry();
   const image = await pushImage(registry, 'library/app:latest', { layers: [layerBytes] });
@@ -21,10 +22,9 @@ async function setUp() {
   await registry.clearLog();
   const gate = await startGateProxy(registry);
   gate.shut(passedBytes);
-  const bounds = ['--session-ttl', '3s', '--stall-timeout', '2s'];
-  const { url: server } = await startServer('127.0.0.1:0', ['--ephemeral', ...bounds]);
-  const startNode = async (node: string, host: string, store: string, more: string[] = []) =>
-    await startPull({ reference: `${host}/library/app:latest`, node, server, store, more });
+  const { url: server } = await startServer('127.0.0.1:0', ['--ephemeral', '--stall-timeout', '6s']);
+  const startNode = async (node: string, host: string, store: string) =>
+    await startPull({ reference: `${host}/library/app:latest`, node, server, store, more: patientPull });
   return { registry, gate, layer: layer.digest, startNode, stores: tempDir() };
 }
 
@@ -77,7 +77,7 @@ describeWith(['docker-registry'], 'a node whose connection to the registry stand
     const { registry, gate, layer, startNode, stores } = await setUp();
     const stuck = await startNode('node-a', gate.host, stores);
     await gate.waiting(1);
-    const free = await startNode('node-b', registry.host, stores, ['--min-rate', '0']);
+    const free = await startNode('node-b', registry.host, stores);
     const results = [resultOf(await stuck.result()), resultOf(await free.result())];
     expect(await verifyStore(stores)).toContain(layer);
     const [a, b] = results.map((result) => result.layers.find(({ digest }) => digest === layer));
@@ -87,7 +87,7 @@ describeWith(['docker-registry'], 'a node whose connection to the registry stand
     expect(sent.map(({ method, status }) => `${method} ${status}`)).toEqual(['GET 200', 'GET 206']);
     expect(sent[1]?.bytes).toBe(b?.bytes);
     expect(eventsOf(stuck, 'retrying', layer)).toEqual([
-      expect.objectContaining({ message: `the lock on ${layer} is lost: no progress for 2 s` }),
+      expect.objectContaining({ message: `the lock on ${layer} is lost: no progress for 6 s` }),
     ]);
   });
 });

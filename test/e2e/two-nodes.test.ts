@@ -3,6 +3,8 @@ import { expect, it } from 'vitest';
 import { describeWith } from '../support/components.ts';
 import { startGateProxy } from '../support/gate-proxy.ts';
 import { pushImage } from '../support/images.ts';
+import { patientPull, patientServer } from '../support/patient.ts';
+import { freeAddress } from '../support/ports.ts';
 import {
   downloadsByDigest,
   type PullArgs,
@@ -14,6 +16,8 @@ import {
 import { startRegistry } from '../support/real-registry.ts';
 import { skopeo } from '../support/skopeo.ts';
 import { tempDir } from '../support/temp.ts';
+
+const lasting = ['--ephemeral', ...patientServer];
 
 /** A registry with one image, and a gate before it. */
 async function setUp() {
@@ -30,7 +34,8 @@ async function setUp() {
 }
 
 async function pullTogether(args: PullArgs, nodes: readonly string[]) {
-  const children = await Promise.all(nodes.map((node) => startPull({ ...args, node })));
+  const start = (node: string) => startPull({ ...args, node, more: patientPull });
+  const children = await Promise.all(nodes.map(start));
   const runs = await Promise.all(children.map((child) => child.result()));
   return runs.map(resultOf);
 }
@@ -38,7 +43,7 @@ async function pullTogether(args: PullArgs, nodes: readonly string[]) {
 describeWith(['docker-registry', 'skopeo'], 'pulls of one image on one store', () => {
   it('take each blob from the registry once with a lock server', async () => {
     const { registry, reference, store, digests } = await setUp();
-    const { url: server } = await startServer();
+    const { url: server } = await startServer('127.0.0.1:0', lasting);
     const results = await pullTogether({ reference, store, server }, ['node-a', 'node-b']);
     expect([...downloadsByDigest(results).values()]).toEqual(digests.map(() => 1));
     for (const digest of digests) expect(await registry.blobGets(digest)).toBe(1);
@@ -59,14 +64,15 @@ describeWith(['docker-registry', 'skopeo'], 'pulls of one image on one store', (
   it('go on when the process that coordinates them is killed in the middle of a download', async () => {
     const { registry, gate, reference, store, digests } = await setUp();
     gate.shut(1_000);
-    const first = await startPull({ reference, store, node: 'node-1', more: ['--concurrency', '2'] });
+    const more = [...patientPull, '--concurrency', '2'];
+    const first = await startPull({ reference, store, node: 'node-1', more });
     await gate.waiting(2);
     const held = first
       .jsonEvents()
       .filter((event) => event.kind === 'downloading')
       .map((event) => event['digest']);
     const others = await Promise.all(
-      ['node-2', 'node-3'].map((node) => startPull({ reference, store, node, more: ['--concurrency', '2'] })),
+      ['node-2', 'node-3'].map((node) => startPull({ reference, store, node, more })),
     );
     await Promise.all(others.map((child) => child.nextJsonEvent('waiting')));
     first.kill('SIGKILL');
@@ -82,11 +88,11 @@ describeWith(['docker-registry', 'skopeo'], 'pulls of one image on one store', (
 
   it('hand a layer over when the node that downloads it is killed', async () => {
     const { gate, reference, store, digests } = await setUp();
-    const { url: server, child } = await startServer();
+    const { url: server, child } = await startServer('127.0.0.1:0', lasting);
     gate.shut(1_000);
-    const first = await startPull({ reference, store, server, node: 'node-a' });
+    const first = await startPull({ reference, store, server, node: 'node-a', more: patientPull });
     await gate.waiting(3);
-    const second = await startPull({ reference, store, server, node: 'node-b' });
+    const second = await startPull({ reference, store, server, node: 'node-b', more: patientPull });
     await second.nextJsonEvent('waiting', (event) => event['holder'] === 'node-a');
     first.kill('SIGKILL');
     await first.exited;
@@ -99,15 +105,16 @@ describeWith(['docker-registry', 'skopeo'], 'pulls of one image on one store', (
 
   it('go on after the lock server was restarted, each blob from the registry once', async () => {
     const { registry, gate, reference, store, digests } = await setUp();
-    const { url: server, child } = await startServer();
+    const address = await freeAddress();
+    const { url: server, child } = await startServer(address, lasting);
     gate.shut(1_000);
-    const first = await startPull({ reference, store, server, node: 'node-a' });
+    const first = await startPull({ reference, store, server, node: 'node-a', more: patientPull });
     await gate.waiting(3);
-    const second = await startPull({ reference, store, server, node: 'node-b' });
+    const second = await startPull({ reference, store, server, node: 'node-b', more: patientPull });
     await second.nextJsonEvent('waiting');
     child.kill('SIGKILL');
     await child.exited;
-    await startServer(new URL(server).host);
+    await startServer(address, lasting);
     gate.open();
     const results = (await Promise.all([first.result(), second.result()])).map(resultOf);
     expect(Math.max(...downloadsByDigest(results).values())).toBe(1);
@@ -117,7 +124,7 @@ describeWith(['docker-registry', 'skopeo'], 'pulls of one image on one store', (
   it('download the second layer while the first is held elsewhere, with one slot', async () => {
     const { gate, reference, store } = await setUp();
     gate.shut(1_000);
-    const one = ['--concurrency', '1'];
+    const one = [...patientPull, '--concurrency', '1'];
     const first = await startPull({ reference, store, node: 'node-a', more: one });
     await gate.waiting(1);
     const second = await startPull({ reference, store, node: 'node-b', more: one });

@@ -9,6 +9,7 @@ import { onCleanup } from '../support/cleanup.ts';
 import { cliEnv, cliProgram } from '../support/cli.ts';
 import { spawnProcess } from '../support/processes.ts';
 import { inRoot } from '../support/root.ts';
+import { soon } from '../support/soon.ts';
 import { tempDir } from '../support/temp.ts';
 
 const layer = digestOf(Buffer.from('a layer'));
@@ -18,7 +19,7 @@ const pull = { type: 'pull', resourceId: layer, total: 1_000 } as const;
 /** A server whose wall clock a signal moves. */
 async function startServer() {
   const preload = pathToFileURL(inRoot('test', 'support', 'programs', 'jumping-clock.mjs')).href;
-  const serve = ['serve', '--addr', '127.0.0.1:0', '--data', tempDir(), '--session-ttl', '3s'];
+  const serve = ['serve', '--addr', '127.0.0.1:0', '--data', tempDir(), '--session-ttl', '9s'];
   const child = await spawnProcess(process.execPath, ['--import', preload, cliProgram(), ...serve], {
     env: cliEnv(),
   });
@@ -52,7 +53,7 @@ describe('a wall clock that jumps', () => {
     for (const shiftMs of [dayMs, -dayMs, 0]) {
       await jump(shiftMs);
       // Time is looked at four times a second: an answer that is younger than the jump shows what it did.
-      await vi.waitFor(async () => {
+      await soon(async () => {
         const [view] = await a.locks.list({});
         expect(view?.holder).toMatchObject({ nodeId: 'a', token: held.hold.token });
         expect(view?.queue).toMatchObject([{ nodeId: 'b', position: 1 }]);

@@ -14,7 +14,7 @@ require('node:net')
   .listen(7000, () => console.log('listening'));
 `;
 const readAll = `
-const socket = require('node:net').connect({ host: process.argv[1], port: 7000, timeout: 500 });
+const socket = require('node:net').connect({ host: process.argv[1], port: 7000, timeout: 3_000 });
 let bytes = 0;
 socket.on('data', (piece) => { bytes += piece.length; });
 socket.on('timeout', () => socket.destroy(new Error('silence')));

@@ -5,6 +5,7 @@ import { type ContentPluginArgs, startContentPlugin, type TestContentPlugin } fr
 import { keepOutput } from './kept-output.ts';
 import { type LockServerStart, type RunningLockServer, startLockServer } from './lock-servers.ts';
 import { type LogLines, logLines } from './log-lines.ts';
+import { patientAgent, patientServer } from './patient.ts';
 import { inRoot } from './root.ts';
 import { type Story, startStory } from './story.ts';
 import { tempDir } from './temp.ts';
@@ -32,11 +33,11 @@ export interface Stage {
   addNode(name: string, options?: NodeOptions): Promise<StageNode>;
 }
 
-/** @param title says in which folder the logs are */
+/** Nobody of it is left for being slow. @param title says in which folder the logs are */
 export async function openStage(title: string, start: LockServerStart = {}): Promise<Stage> {
   const logsDir = inRoot('.cache', 'containerd-logs', title.replaceAll(/[^a-z0-9]+/gi, '-'));
   rmSync(logsDir, { recursive: true, force: true });
-  const server = await startLockServer(start);
+  const server = await startLockServer({ ttlMs: 15_000, more: patientServer, ...start });
   keepOutput(server.child.stderr, path.join(logsDir, 'lock-server.log'));
   const story = startStory(title, logsDir);
   return {
@@ -49,7 +50,8 @@ async function addNode(name: string, options: NodeOptions, logsDir: string): Pro
   const logOf = (what: string) => path.join(logsDir, `${name}-${what}.log`);
   const { store = path.join(tempDir(), 'store'), via } = options;
   const socket = options.socket ?? path.join(tempDir(), 'content.sock');
-  const args = { ...options, node: name, store, socket, logFile: logOf('plugin') };
+  const more = [...patientAgent, ...(options.more ?? [])];
+  const args = { ...options, more, node: name, store, socket, logFile: logOf('plugin') };
   let plugin = await startContentPlugin(args);
   const containerd = await startContainerd({ contentSocket: socket, via, logFile: logOf('containerd') });
   return {

@@ -5,7 +5,7 @@ import type { NetworkHost } from './netns.ts';
 const execute = promisify(execFile);
 
 export interface HostReply {
-  /** 0: nothing answered within three seconds. */
+  /** 0: nothing answered within half a minute. */
   readonly status: number;
   readonly retryAfter: string | null;
   /** What the JSON says. */
@@ -14,7 +14,7 @@ export interface HostReply {
 
 const program = `
 const [method, url, body] = process.argv.slice(1);
-const options = { method, signal: AbortSignal.timeout(3_000) };
+const options = { method, signal: AbortSignal.timeout(30_000) };
 if (body !== undefined) Object.assign(options, { body, headers: { 'content-type': 'application/json' } });
 fetch(url, options).then(
   async (reply) => ({
@@ -36,6 +36,6 @@ export async function askFrom(
   const [command = '', ...before] = via;
   const said = body === undefined ? [] : [JSON.stringify(body)];
   const args = [...before, process.execPath, '-e', program, '--', method, url, ...said];
-  const { stdout } = await execute(command, args, { timeout: 20_000 });
+  const { stdout } = await execute(command, args, { timeout: 60_000 });
   return JSON.parse(stdout);
 }

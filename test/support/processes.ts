@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { onCleanup } from './cleanup.ts';
+import { patienceMs } from './patience.ts';
 import { createTextLog, type TextLog } from './text-log.ts';
 
 export interface Exit {
@@ -18,7 +19,7 @@ export interface Child {
   readonly exited: Promise<Exit>;
   readonly isRunning: () => boolean;
   kill(signal?: NodeJS.Signals): void;
-  /** SIGTERM, and SIGKILL when it has not ended after two seconds. */
+  /** SIGTERM, and SIGKILL when it has not ended after a minute. */
   stop(): Promise<Exit>;
 }
 
@@ -31,8 +32,6 @@ export interface SpawnOptions {
   /** What to keep of its output, in characters; the beginning is dropped first. Default 16 Mi. */
   readonly maxLogChars?: number;
 }
-
-const stopPatienceMs = 2_000;
 
 /** Starts a program; it is killed at the end of the test if it still runs. */
 export async function spawnProcess(
@@ -87,7 +86,7 @@ function toChild(handle: Handle, maxLogChars?: number): Child {
 
 async function stop(child: Child): Promise<Exit> {
   child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), stopPatienceMs);
+  const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
   const exit = await child.exited;
   clearTimeout(timer);
   return exit;

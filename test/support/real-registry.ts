@@ -75,13 +75,22 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
 
   let marks = 0;
   let cleared = 0;
-  const allEntries = async () => {
-    // A request is logged after its answer; the log is complete once it shows a request made now.
+  const entriesNow = async () => {
+    // A request is logged after its answer; the log shows it before another one that is made now.
     marks += 1;
     const mark = `/v2/?mark=${marks}`;
     await readAnything(url + mark);
     await child.stdout.waitFor(new RegExp(`"GET ${mark.replace('?', '\\?')} `));
     return parseAccessLog(child.stdout.lines()).filter((entry) => !entry.path.startsWith('/v2/?mark='));
+  };
+  /** A long answer may have come whole a moment before its line: twice the same is all. */
+  const allEntries = async () => {
+    let entries = await entriesNow();
+    for (let before = -1; before !== entries.length; ) {
+      before = entries.length;
+      entries = await entriesNow();
+    }
+    return entries;
   };
   const accessLog = async () => (await allEntries()).slice(cleared);
 

@@ -11,7 +11,8 @@ import { tempDir } from '../../support/temp.ts';
 import { fakeLocks } from './support.ts';
 
 const locks = fakeLocks({ list: async () => [] });
-const newServer = () => createLockServer({ locks, clock: systemClock, headersTimeoutMs: 300 });
+const newServer = (more: { headersTimeoutMs?: number } = {}) =>
+  createLockServer({ locks, clock: systemClock, ...more });
 
 interface Door {
   readonly socketPath: string;
@@ -83,7 +84,7 @@ describe('a door', () => {
   });
 
   it('watches those it let in for slow requests, as any server does', async () => {
-    const door = await openDoor();
+    const door = await openDoor(async () => newServer({ headersTimeoutMs: 300 }));
     const slow = ring(door);
     slow.write('GET /healthz HTTP/1.1\r\n');
     slow.resume();

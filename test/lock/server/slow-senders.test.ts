@@ -7,7 +7,7 @@ import { fakeLocks, layer, serve, stopServers } from './support.ts';
 afterEach(stopServers);
 afterEach(dropClients);
 
-const limits = { headersTimeoutMs: 500, requestTimeoutMs: 800 };
+const limits = { headersTimeoutMs: 2_000, requestTimeoutMs: 3_000 };
 const inQuestion = { type: 'pull', resource_id: layer, node_id: 'a' };
 
 async function connectTo(options: object = limits): Promise<RawClient> {

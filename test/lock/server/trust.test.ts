@@ -274,7 +274,7 @@ describe('a lock server with certificates', () => {
 
   it('cuts who never comes to an end of the handshake, and goes on to serve the others', async () => {
     const files = fleetFiles();
-    const { url } = await start(everything(files), { headersTimeoutMs: 200 });
+    const { url } = await start(everything(files), { headersTimeoutMs: 2_000 });
     const silent = connect(Number(new URL(url).port), '127.0.0.1');
     const noisy = connect(Number(new URL(url).port), '127.0.0.1');
     noisy.write(Buffer.alloc(4_000, 0x16));
