@@ -9,7 +9,7 @@ import { createMemoryLocks } from '../../src/lock/backends/memory.ts';
 import { describeWith } from '../support/components.ts';
 import { startEtcd } from '../support/etcd.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
-import { soakRuns } from '../support/soak.ts';
+import { soakProperty } from '../support/soak.ts';
 import { answerOf, heartbeats, type Question, questionOf } from './etcd/asking.ts';
 import { type Action, actions } from './machine/actions.ts';
 
@@ -116,7 +116,7 @@ describeWith(
     }
 
     it('answer what one machine in memory answers to the same at the same times', async () => {
-      await fc.assert(fc.asyncProperty(happenings, play), soakRuns(0.8));
+      await soakProperty(fc.asyncProperty(happenings, play), 0.8);
     });
   },
 );

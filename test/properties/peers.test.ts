@@ -14,7 +14,7 @@ import { openStore } from '../../src/store/oci-layout.ts';
 import { fakeGuide, hurried, madeLayer, peerAt, registrySource, testPeers } from '../peer/support.ts';
 import { createFakeSessionLocks } from '../support/fake-session-locks.ts';
 import { inTurn, scripted } from '../support/scripted-sources.ts';
-import { soakRuns } from '../support/soak.ts';
+import { soakProperty } from '../support/soak.ts';
 import { tempDir } from '../support/temp.ts';
 
 const layer = madeLayer(40_000);
@@ -173,7 +173,7 @@ function askedAndReached(events: readonly LayerEvent[]): [number, number][] {
 
 describe('a layer from peers', () => {
   it('is whole and right, or there is an error, whatever they do; each goes on where the one before ended', async () => {
-    await fc.assert(
+    await soakProperty(
       fc.asyncProperty(cases, async (one) => {
         const { error, stored, events, guide, warnings } = await pull(one);
         expect(stored).toBe(error === undefined);
@@ -184,7 +184,7 @@ describe('a layer from peers', () => {
         expect(guide.listeners()).toBe(0);
         expect(warnings.length).toBeLessThanOrEqual(1);
       }),
-      soakRuns(0.6),
+      0.6,
     );
   });
 
@@ -195,12 +195,12 @@ describe('a layer from peers', () => {
       answers: one.answers.map((answer) => answer && { ...answer, complete: false }),
       moves: one.moves.map((move) => ({ ...move, word: move.word && { ...move.word, complete: false } })),
     }));
-    await fc.assert(
+    await soakProperty(
       fc.asyncProperty(relays, async (one) => {
         const { guide } = await pull(one);
         expect(guide.blamed().filter((reason) => reason.includes('wrong content'))).toEqual([]);
       }),
-      soakRuns(0.3),
+      0.3,
     );
   });
 });

@@ -138,31 +138,25 @@ describe('several lock servers, whatever happens in whatever order', () => {
   });
 
   it('answer what they need not write as if they had written it', () => {
+    const kinds = ['renew local', 'renew soon', 'renew write', 'status local', 'status write'];
     const seen = new Set<string>();
-    fc.assert(
-      fc.property(
-        ...([actions, incidents, ways, fc.constantFrom(0, 0, 500), fc.constantFrom(0, 100, 3_000)] as const),
-        (list, happening, given, recoveryMs, laterMs) => {
-          let asked = 0;
-          play(list, happening, given, recoveryMs, (servers) => {
-            const all = questions(servers.cluster, asked % 3);
-            const question = all[(asked * 7) % all.length];
-            asked += 1;
-            if (question)
-              seen.add(
-                `${question.kind} ${checkWeight(servers.cluster, servers.seatAt(asked), question, laterMs)}`,
-              );
-          });
-        },
-      ),
-      soakRuns(0.2),
+    const property = fc.property(
+      ...([actions, incidents, ways, fc.constantFrom(0, 0, 500), fc.constantFrom(0, 100, 3_000)] as const),
+      (list, happening, given, recoveryMs, laterMs) => {
+        let asked = 0;
+        play(list, happening, given, recoveryMs, (servers) => {
+          const all = questions(servers.cluster, asked % 3);
+          const question = all[(asked * 7) % all.length];
+          asked += 1;
+          if (!question) return;
+          const weight = checkWeight(servers.cluster, servers.seatAt(asked), question, laterMs);
+          seen.add(`${question.kind} ${weight}`);
+        });
+      },
     );
-    expect([...seen].sort()).toEqual([
-      'renew local',
-      'renew soon',
-      'renew write',
-      'status local',
-      'status write',
-    ]);
+    fc.assert(property, soakRuns(0.2));
+    // What chance has left out comes soon, if it comes at all.
+    for (let more = 0; seen.size < kinds.length && more < 500; more += 1) fc.assert(property, { numRuns: 1 });
+    expect([...seen].sort()).toEqual(kinds);
   });
 });

@@ -4,7 +4,7 @@ import { type SessionId, toNodeId, toStoreId } from '../../src/core/ids.ts';
 import type { Outcome } from '../../src/lock/locks.ts';
 import { type LockSession, openLockSession } from '../../src/lock/session.ts';
 import { createFakeClock, type FakeClock, settle } from '../support/fake-clock.ts';
-import { soakRuns } from '../support/soak.ts';
+import { soakProperty } from '../support/soak.ts';
 import { createLine, type Fate, type Line } from './session/line.ts';
 import { startUser, type User } from './session/users.ts';
 
@@ -194,6 +194,6 @@ describe('sessions on a line that loses and reorders', () => {
       await closing;
       await world.line.close();
     });
-    await fc.assert(property, soakRuns());
+    await soakProperty(property);
   });
 });

@@ -15,7 +15,7 @@ import type { BlobStore } from '../../src/store/blob-store.ts';
 import { openStore } from '../../src/store/oci-layout.ts';
 import { madeBytes } from '../support/fake-registry.ts';
 import { createScriptedHttp, type ScriptedReply } from '../support/scripted-http.ts';
-import { soakRuns } from '../support/soak.ts';
+import { soakProperty } from '../support/soak.ts';
 import { tempDir } from '../support/temp.ts';
 
 const size = 5_000;
@@ -121,12 +121,12 @@ describe('whatever a registry answers to a request for a layer', () => {
     const store = await openStore({ path: path.join(tempDir(), 'store'), clock: systemClock });
     let round = 0;
     const lies = fc.array(lie, { maxLength: 6 });
-    await fc.assert(
+    await soakProperty(
       fc.asyncProperty(lies, fc.constantFrom(0, 0, 1, 2_500, 4_999), fc.boolean(), async (...run) => {
         round += 1;
         await pullFromLiar(store.blobs, madeBytes(`round ${round}`, size), ...run);
       }),
-      soakRuns(0.6),
+      0.6,
     );
   });
 });

@@ -10,7 +10,7 @@ import { createRegistry } from '../../src/registry/client.ts';
 import type { ResolvedImage } from '../../src/registry/image-registry.ts';
 import { parseReference } from '../../src/registry/reference.ts';
 import { createScriptedHttp, type ScriptedReply } from '../support/scripted-http.ts';
-import { soakRuns } from '../support/soak.ts';
+import { soakProperty } from '../support/soak.ts';
 import { amd64 } from './support.ts';
 
 const reference = parseReference('registry.test/team/app:1');
@@ -84,13 +84,13 @@ describe('whatever a registry answers to a request for a manifest', () => {
   );
 
   it('is an image whose parts are sound, or a LayerpullError, after few requests', async () => {
-    await fc.assert(
+    await soakProperty(
       fc.asyncProperty(fc.array(document, { minLength: 1, maxLength: 3 }), types, async (documents, type) => {
         const run = await resolveFrom((_, place) => reply(documents[place % documents.length] ?? '', type));
         expect(run.requests.length).toBeLessThan(40);
         if (run.image) expectSound(run.image);
       }),
-      soakRuns(0.3),
+      0.3,
     );
   });
 });
@@ -156,7 +156,7 @@ describe('whatever a registry asks for before it gives access', () => {
   const status = fc.constantFrom(200, 200, 200, 201, 302, 400, 401, 403, 404, 500);
 
   it('ends soon, and leads to no forbidden place, with a secret to none at all', async () => {
-    await fc.assert(
+    await soakProperty(
       fc.asyncProperty(
         challenge,
         token,
@@ -173,7 +173,7 @@ describe('whatever a registry asks for before it gives access', () => {
           for (const request of requests) expectHarmless(request);
         },
       ),
-      soakRuns(0.3),
+      0.3,
     );
   });
 });

@@ -1,5 +1,7 @@
 import { createHash, randomInt } from 'node:crypto';
+import fc from 'fast-check';
 import { it } from 'vitest';
+import { patienceMs } from './patience.ts';
 import { soakSeconds } from './soak-seconds.ts';
 
 /** What chance begins with; `--seed N` repeats a run. */
@@ -32,13 +34,26 @@ async function withSeed(seed: number, round: () => Promise<void> | void): Promis
   }
 }
 
-/** For fast-check: as many runs as fit into a part of the suite's time. A failure prints its own seed. */
+/** For properties that wait for nothing: as many runs as fit into a part of the suite's time. A failure prints its own seed. */
 export function soakRuns(share = 1) {
   return {
     numRuns: Number.MAX_SAFE_INTEGER,
     interruptAfterTimeLimit: soakSeconds * 1_000 * share,
     ...(process.env['SOAK_SEED'] ? { seed: firstSeed } : {}),
   };
+}
+
+/**
+ * A property that waits for something: one run, however long a busy machine takes for it, and then as many as fit into
+ * a part of the suite's time. A failure prints its own seed.
+ */
+export async function soakProperty<T>(property: fc.IAsyncProperty<T>, share = 1): Promise<void> {
+  const runs = soakRuns(share);
+  await fc.assert(property, { ...runs, numRuns: 1, interruptAfterTimeLimit: patienceMs });
+  const details = await fc.check(property, runs);
+  const hadNoTime = details.interrupted && details.numRuns === 0;
+  if (!details.failed || hadNoTime) return;
+  throw new Error(await fc.asyncDefaultReportMessage(details), { cause: details.errorInstance });
 }
 
 /** Numbers in [0, 1) that follow from a seed. */
