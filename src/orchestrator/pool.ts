@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { abortable, deferred } from '../core/abort.ts';
 import type { Slot, Slots } from '../hooks/layer-slots.ts';
 
 interface Request {
@@ -40,5 +41,36 @@ export function createSlots(concurrency: number): Slots {
         signal.addEventListener('abort', leave, { once: true });
         void limit(serveNext);
       }),
+  };
+}
+
+/** The slots of one layer, whose turn comes behind those of the layers before. */
+export interface Turn {
+  readonly slots: Slots;
+  /** It needs no slot any more: who comes next waits no longer for it. Idempotent. */
+  end(): void;
+}
+
+/**
+ * Layers ask for their first slot in the order in which their turns were made, however long each one looks into the
+ * store before.
+ */
+export function createTurns(slots: Slots): () => Turn {
+  let before: Promise<void> = Promise.resolve();
+  return () => {
+    const mine = before;
+    const asked = deferred<void>();
+    before = mine.then(() => asked.promise);
+    return {
+      slots: {
+        take: async (priority, signal) => {
+          if (priority === 'fresh') await abortable(mine, signal);
+          const slot = slots.take(priority, signal);
+          asked.resolve();
+          return await slot;
+        },
+      },
+      end: () => asked.resolve(),
+    };
   };
 }

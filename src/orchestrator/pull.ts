@@ -13,7 +13,7 @@ import { pullLayer } from './layer.ts';
 import { type PullOutput, writeOutput } from './output.ts';
 import type { PeerReading } from './peers.ts';
 import { type PullPlan, planPull } from './plan.ts';
-import { createSlots } from './pool.ts';
+import { createSlots, createTurns } from './pool.ts';
 import { announce, neededBy, type PullRequest, recordsOf, summarise, type Teller } from './summary.ts';
 
 /** The store as a pull uses it. */
@@ -84,9 +84,10 @@ async function pullBlobs(
 ): Promise<LayerResult[]> {
   const failed = new AbortController();
   const anyEnd = forMany([signal, failed.signal]);
-  const slots = createSlots(parts.concurrency);
+  const nextTurn = createTurns(createSlots(parts.concurrency));
   const source = explainingForeign(parts.registry.blobs(image.reference));
   const runs = plan.blobs.map(async (blob) => {
+    const { slots, end } = nextTurn();
     try {
       const result = await pullLayer(blob, { ...parts, slots, source, signal: anyEnd });
       parts.onStored?.(blob.digest);
@@ -95,6 +96,8 @@ async function pullBlobs(
       if (!anyEnd.aborted) tellFailure(blob, error, parts.onEvent);
       failed.abort(error);
       throw error;
+    } finally {
+      end();
     }
   });
   // Every run ends before the first failure is told, so that no lock and no file outlives the pull.

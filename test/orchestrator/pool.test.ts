@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createSlots } from '../../src/orchestrator/pool.ts';
+import { createSlots, createTurns } from '../../src/orchestrator/pool.ts';
 import { settle } from '../support/fake-clock.ts';
 
 const never = new AbortController().signal;
@@ -62,5 +62,38 @@ describe('the pool of slots', () => {
     expect(third).toBe(false);
     second.release();
     (await waiting).release();
+  });
+});
+
+describe('the turns of layers', () => {
+  it('give first slots in their order, whoever asks first, and pass over who needs none', async () => {
+    const nextTurn = createTurns(createSlots(1));
+    const [first, second, third] = [nextTurn(), nextTurn(), nextTurn()];
+    const served: string[] = [];
+    const serve = async (name: string, { slots }: typeof first) => {
+      const slot = await slots.take('fresh', never);
+      served.push(name);
+      slot.release();
+    };
+    const last = serve('third', third);
+    await settle();
+    expect(served).toEqual([]);
+    second.end();
+    await settle();
+    expect(served).toEqual([]);
+    await serve('first', first);
+    await last;
+    expect(served).toEqual(['first', 'third']);
+  });
+
+  it('keep nobody who has a grant, and nobody who is aborted', async () => {
+    const nextTurn = createTurns(createSlots(2));
+    nextTurn();
+    const { slots } = nextTurn();
+    (await slots.take('granted', never)).release();
+    const abort = new AbortController();
+    const leaving = slots.take('fresh', abort.signal);
+    abort.abort(new Error('gone'));
+    await expect(leaving).rejects.toThrow('gone');
   });
 });
